@@ -1,0 +1,57 @@
+"""The command line `a2f-batch`: one file a command, imported when the command is called."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib import import_module
+
+import click
+
+# Every command with its first line of help, so that `--help` imports none of them.
+_COMMANDS = {
+    "render": "Render a manifest of voice lines to animation files.",
+    "check": "Check a manifest and its sound files; render nothing.",
+    "bake": "Render one sound file to one animation file.",
+    "info": "Show what a clip or an exported animation holds.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"{__package__}.{name}").command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+def _print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from a2f_batch import __version__
+
+        click.echo(f"a2f-batch {__version__}")
+        context.exit()
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version.")
+def main() -> None:
+    """Voice lines in; glTF, FBX, CSV and Maya .anim out.
+
+    \b
+    Exit codes: 0 all done; 1 some lines failed; 2 the call or the manifest is wrong; 130 interrupted.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks is shown escaped, and is no reason to stop.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    logging.getLogger("a2f_batch").addHandler(logging.NullHandler())  # the commands print the warnings themselves

@@ -1,0 +1,52 @@
+"""Options that several commands share, and their reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from a2f_batch.errors import BatchError, ExportError
+from a2f_batch.export import Format, format_named
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def rendering_options(command: _Command) -> _Command:
+    """Add what decides the curves: fps, profile, seed, channel, engine, device, precision."""
+    for option in (
+        click.option("--precision", default="exact", show_default=True, help="exact (the same bytes again) or fast."),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1."),
+        click.option("--engine", default="embedded", show_default=True, help="Name of weights, or path of a description (.json)."),
+        click.option("--channel", default="mix", show_default=True, help="Channel of the sound: mix, left, right or an index from 0."),
+        click.option("--profile", default="default", show_default=True, help="Post-processing profile."),
+        click.option("--fps", default="30", show_default=True, help="Frames per second: 30, 29.97, 30000/1001."),
+    ):
+        command = option(command)
+    return command
+
+
+def read_formats(text: str) -> tuple[Format, ...]:
+    """Return the formats of a comma-separated list, each once.
+
+    Raises:
+        ExportError: an unknown one, or none (code 'format-unknown').
+    """
+    names = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise ExportError("No format is given.", "Give some, such as --formats glb,csv.", code="format-unknown")
+    return tuple(format_named(name) for name in names)
+
+
+def read_channel(text: str) -> str | int:
+    """Return a channel policy: 'mix', 'left', 'right', or an index from 0.
+
+    Raises:
+        BatchError: none of these (code 'channel').
+    """
+    if text.isascii() and text.isdecimal() and len(text) < 4:
+        return int(text)
+    if text not in ("mix", "left", "right"):
+        raise BatchError(f"There is no channel {text!r}.", "Give mix, left, right or an index from 0.", code="channel")
+    return text

@@ -1,0 +1,107 @@
+"""`a2f-batch render`: a manifest to animation files, a summary and an exit code."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from a2f_batch.batch.engine_choice import EngineChoice
+from a2f_batch.batch.manifest import MAX_SEED, read_manifest
+from a2f_batch.batch.render import Recipe
+from a2f_batch.batch.run import Settings, run
+from a2f_batch.batch.summary import Report
+from a2f_batch.batch.warnings import WARNINGS
+from a2f_batch.cli.errors import DONE, INTERRUPTED, SOME_FAILED, reported
+from a2f_batch.cli.options import read_channel, read_formats, rendering_options
+from a2f_batch.cli.progress import progress
+from a2f_batch.post import profile as profile_named
+from a2f_batch.rates import parse_fps
+
+SHOWN_FAILURES = 20
+
+
+@click.command("render")
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Output folder: files at OUT/LOCALE/CHARACTER/ID.EXT.")
+@click.option("--formats", default="glb,fbx,csv,anim", show_default=True, help="Some of glb, gltf, fbx, csv, csv-plain, anim, npz.")
+@rendering_options
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MAX_SEED),
+              help="The run's seed; each line's is a hash of it and the line's identity.")
+@click.option("--workers", type=click.IntRange(0), help="Worker processes here; by default one a core. 0 renders in this process.")
+@click.option("--scheduler", metavar="ADDRESS", help="Use a running Dask scheduler, such as tcp://host:8786.")
+@click.option("--audio-root", type=click.Path(path_type=Path), help="Folder that the audio paths start from; the manifest's by default.")
+@click.option("--keep-going/--fail-fast", default=True, help="Render the other lines when one fails (the default), or start no more.")
+@reported
+def command(manifest: Path, out: Path, formats: str, fps: str, profile: str, channel: str, engine: str, device: str, precision: str,
+            seed: int, workers: int | None, scheduler: str | None, audio_root: Path | None, keep_going: bool) -> int:
+    """Render every line of MANIFEST (CSV or JSON Lines).
+
+    A row's own fps, profile, emotion, style and seed win over the options. OUT/summary.json tells how every row ended.
+
+    \b
+    Exit codes: 0 all done; 1 some lines failed; 2 nothing could start; 130 interrupted.
+    Ctrl-C finishes the lines in flight and writes the summary; a second one stops at once.
+    """
+    defaults = Recipe(parse_fps(fps), "neutral", None, profile_named(profile), seed, read_channel(channel))
+    choice = EngineChoice(engine, device, precision)
+    settings = Settings(out, read_formats(formats), defaults, choice, workers, scheduler, fail_fast=not keep_going)
+    lines = read_manifest(manifest, audio_root=audio_root, formats=settings.formats)
+    with _stopping() as stop, progress(len(lines)) as step:
+        report = run(lines, settings, stop=stop.event, on_result=step)
+    _show(report)
+    report.write(out / "summary.json")
+    click.echo(f"Files and summary.json are in {out}.")
+    if stop.interrupted:
+        return INTERRUPTED
+    return SOME_FAILED if report.failures() else DONE
+
+
+class _Stop:
+    """What Ctrl-C does: the first asks the run to end in order, the second ends it."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.interrupted = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+        self.event.set()
+        click.echo("\nFinishing the lines in flight; interrupt again to stop at once.", err=True)
+
+
+@contextmanager
+def _stopping() -> Iterator[_Stop]:
+    stop = _Stop()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _show(report: Report) -> None:
+    totals = report.totals()
+    failures = report.failures()
+    for result in failures[:SHOWN_FAILURES]:
+        for problem in result.problems:
+            click.echo(f"{result.status}: {problem.message} [{problem.code}]\n    {problem.remedy}")
+    if len(failures) > SHOWN_FAILURES:
+        click.echo(f"... and {len(failures) - SHOWN_FAILURES} more in summary.json.")
+    warnings = Counter(code for result in report.results.values() if result.rendered for code in result.rendered.warnings)
+    for code, count in sorted(warnings.items()):
+        click.echo(f"warning: {count} line{'s' * (count > 1)}: {WARNINGS[code]} [{code}]")
+    if totals["older_files"]:
+        click.echo(f"{totals['older_files']} files of an earlier run stand where lines were not started: 'older_files' in summary.json.")
+    ended = f"{totals['done']} of {totals['rows']} lines done, {totals['failed']} failed"
+    ended += f", {totals['unfinished']} unfinished" if totals["unfinished"] else ""
+    click.echo(f"{ended}. {totals['audio_seconds'] / 60:.1f} min of audio in {totals['wall_seconds']:.1f} s"
+               f" ({totals['times_real_time'] or 0:.0f}x real time).")
