@@ -1,0 +1,76 @@
+"""`python -m a2f_batch.train`: train the embedded network, or measure a weights file on the held-out sentences."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from a2f_batch.errors import A2FError
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_DATA = click.option("--data", "folder", type=_FOLDER, help="The corpus: a folder with audio/, words.csv and curves.npz.")
+
+
+@click.group(invoke_without_command=True)
+@_DATA
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("weights/embedded_v0.onnx"), show_default=True,
+              help="The weights file to write; its description goes beside it.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the weights, the order and the augmentation.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the sentences; the recipe's if not given.")
+@click.pass_context
+def main(context: click.Context, folder: Path | None, out: Path, seed: int, epochs: int | None) -> None:
+    """Train the network on --data and write it to --out."""
+    if context.invoked_subcommand:
+        return
+    from a2f_batch.train.dataset import read_corpus
+    from a2f_batch.train.evaluate import network_prediction, score, table
+    from a2f_batch.train.export_onnx import write_description, write_onnx
+    from a2f_batch.train.fit import fit
+    from a2f_batch.train.recipe import Recipe, split_sentences
+
+    recipe = Recipe(seed=seed) if epochs is None else Recipe(seed=seed, epochs=epochs)
+    corpus = read_corpus(_given(folder))
+    training, validation, held_out = split_sentences(list(corpus.sentences), recipe)
+    minutes = sum(len(corpus.sentences[id].captured) for id in training) / corpus.fps / 60
+    click.echo(f"{len(training)} sentences ({minutes:.1f} minutes) to train on, {len(validation)} to tune on, {len(held_out)} held out; "
+               f"{len(corpus.dropped)} dropped for frames without capture.")
+    fitted = fit(corpus, training, recipe)
+    click.echo(f"{recipe.epochs} epochs in {fitted.seconds:.0f} s on {recipe.threads} thread(s); "
+               f"loss {fitted.losses[0]:.3f} to {fitted.losses[-1]:.3f}.")
+    click.echo("On the sentences to tune on:\n" + table(score(network_prediction(fitted.network), corpus, validation)))
+    sha256 = write_onnx(fitted.network, out)
+    write_description(out, sha256=sha256, source=f"python -m a2f_batch.train --seed {seed} --epochs {recipe.epochs} on GRID speaker 1 "
+                      "(Cooke, Barker, Cunningham, Shao 2006; CC BY 4.0); see the model card")
+    click.echo(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB, sha256 {sha256}).")
+
+
+@main.command()
+@_DATA
+@click.option("--weights", default="embedded", show_default=True, help="As load_engine takes them: a name, or a description's path.")
+def evaluate(folder: Path | None, weights: str) -> None:
+    """Measure a weights file, run by the engine as users run it, on the 60 held-out sentences."""
+    from a2f_batch.train.dataset import read_corpus
+    from a2f_batch.train.evaluate import engine_prediction, score, table
+    from a2f_batch.train.recipe import Recipe, split_sentences
+
+    given = _given(folder)
+    corpus = read_corpus(given)
+    held_out = split_sentences(list(corpus.sentences), Recipe())[2]
+    scores = score(engine_prediction(weights, given, corpus.fps), corpus, held_out)
+    click.echo(f"{len(held_out)} held-out sentences, {scores.frames} frames at {corpus.fps} fps: {' '.join(held_out)}\n")
+    click.echo(table(scores))
+
+
+def _given(folder: Path | None) -> Path:
+    if folder is None:
+        raise click.UsageError("Missing option '--data'.")
+    return folder
+
+
+if __name__ == "__main__":
+    try:
+        main(prog_name="python -m a2f_batch.train")
+    except A2FError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
