@@ -27,6 +27,10 @@ lint: .venv/test
 bench: .venv/test
 	$(PY) benchmarks/speed.py
 
+# Makes the embedded weights again: GRID is the folder of the recordings (see weights/embedded_v0.md).
+train: .venv/train
+	$(PY) -m a2f_batch.train --data $(GRID) --out weights/embedded_v0.onnx --seed 0
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 

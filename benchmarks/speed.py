@@ -18,7 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -55,10 +56,11 @@ def main(lines: int, repeats: int) -> None:
         row("network, one call a line", lambda: engine.infer(waves, fps=FPS))
         row("post-processing", lambda: [a2f.post(clip, wave=wave) for clip, wave in zip(raw, waves, strict=True)])
         for fmt in ("glb", "fbx", "csv", "anim", "npz"):
-            row(f"write {fmt}", lambda fmt=fmt: [a2f.export(clip, Path(folder) / "line", format=fmt) for clip in clips])  # type: ignore[misc]
-        row("audio to clips, one process", lambda: [a2f.post(engine.infer([wave], fps=FPS)[0], wave=wave) for wave in map(a2f.load_audio, paths)])
+            row(f"write {fmt}", partial(write, clips, Path(folder) / "line", fmt))
+        row("audio to clips, one process",
+            lambda: [a2f.post(engine.infer([wave], fps=FPS)[0], wave=wave) for wave in map(a2f.load_audio, paths)])
         for workers in (1, 2):
-            row(f"whole command, four formats, {workers} worker{'s'[:workers > 1]}", lambda workers=workers: render(manifest, workers))  # type: ignore[misc]
+            row(f"whole command, four formats, {workers} worker{'s'[:workers > 1]}", partial(render, manifest, workers))
         peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
         click.echo(f"\nlargest process: {peak:.0f} MiB")
 
@@ -77,6 +79,12 @@ def make_corpus(folder: Path, lines: int) -> tuple[Path, float]:
         seconds += len(wave.samples) / wave.rate
     (folder / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return folder / "manifest.csv", seconds
+
+
+def write(clips: Sequence[a2f.FaceClip], path: Path, fmt: str) -> None:
+    """Write every clip in one format."""
+    for clip in clips:
+        a2f.export(clip, path, format=fmt)
 
 
 def render(manifest: Path, workers: int) -> None:
