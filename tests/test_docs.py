@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,12 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "weights/README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "dcc_plugins").rglob("*.md")])
 
 
-def blocks(kind):
-    found = []
+def programs(kind):
+    """Each page's blocks of `kind`, joined: a later one builds on the earlier ones."""
     for page in PAGES:
-        for i, block in enumerate(re.findall(rf"```{kind}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)):
-            found.append(pytest.param(block, id=f"{page.relative_to(ROOT).as_posix()}-{i}"))
-    return found
+        found = re.findall(rf"^ *```{kind}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+        if found:
+            yield pytest.param("\n".join(map(textwrap.dedent, found)), id=page.relative_to(ROOT).as_posix())
 
 
 @pytest.fixture()
@@ -35,20 +36,19 @@ def run(command, folder):
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.parametrize("block", blocks("console"))
-def test_the_commands_of_a_page_run(block, workplace):
-    commands = [line[2:] for line in block.splitlines() if line.startswith("$ ")]
+@pytest.mark.parametrize("program", programs("console"))
+def test_the_commands_of_a_page_run(program, workplace):
+    commands = [line[2:] for line in program.splitlines() if line.startswith("$ ")]
     assert commands
     for command in commands:
-        program, *arguments = shlex.split(command, comments=True)
-        assert program == "a2f-batch"
+        name, *arguments = shlex.split(command, comments=True)
+        assert name == "a2f-batch"
         run([sys.executable, "-m", "a2f_batch", *arguments], workplace)
 
 
-@pytest.mark.parametrize("block", blocks("python"))
-def test_the_python_of_a_page_runs(block, workplace):
-    run([sys.executable, "-W", "error", "-c", "\n".join(line.removeprefix("  ") if block.startswith("  ") else line
-                                                         for line in block.splitlines())], workplace)
+@pytest.mark.parametrize("program", programs("python"))
+def test_the_python_of_a_page_runs(program, workplace):
+    run([sys.executable, "-W", "error", "-c", program], workplace)
 
 
 def test_every_link_between_pages_leads_somewhere():
