@@ -41,7 +41,10 @@ class FaceClip:
 
     def __post_init__(self) -> None:
         names = tuple(self.names)
-        values = np.array(self.values, dtype=np.float32, order="C", copy=True)
+        values = np.asarray(self.values, dtype=np.float32, order="C")
+        # A read-only array that owns its memory is kept as it is: copies would be most of what a post stage takes.
+        if values.flags.writeable or not values.flags.owndata:
+            values = values.copy()
         if values.ndim != 2 or values.shape[1] != len(names):
             raise ClipError(f"A clip of {len(names)} channels can't hold values of shape {values.shape}.",
                             "Give an array of shape (frames, channels).", code="clip-shape")
@@ -49,7 +52,10 @@ class FaceClip:
         if twice or not all(isinstance(name, str) and name for name in names):
             raise ClipError(f"Channel names must be unique and not empty; {twice or 'an empty name'} is not.",
                             "Rename the channels.", code="clip-names")
-        if not np.isfinite(values).all():
+        # The sum is not finite if a value is not, and quick to find; a sum may overflow where no value is infinite.
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = values.sum()
+        if not np.isfinite(total) and not np.isfinite(values).all():
             frame, channel = np.argwhere(~np.isfinite(values))[0]
             raise ClipError(f"Channel '{names[channel]}' is {values[frame, channel]} at frame {frame}.",
                             "A clip holds finite numbers only; find out what made this value.", code="clip-not-finite")
@@ -79,7 +85,12 @@ class FaceClip:
 
     def times(self) -> npt.NDArray[np.float64]:
         """Return the time of every frame in seconds, shape (frames,)."""
-        return np.array(frame_times(self.n_frames, self.fps, self.start), dtype=np.float64)
+        unit = self.start.denominator * self.fps.numerator
+        first, step = int(self.start * unit), int(unit / self.fps)
+        if max(unit, abs(first), abs(first + self.n_frames * step)) >= 2 ** 53:
+            return np.array(frame_times(self.n_frames, self.fps, self.start), dtype=np.float64)
+        # As in frame_times; numerator and denominator are exact in float64, so their quotient is rounded once here too.
+        return np.asarray((first + np.arange(self.n_frames, dtype=np.int64) * step) / unit, dtype=np.float64)
 
     def __contains__(self, name: object) -> bool:
         return name in self.names
@@ -97,6 +108,16 @@ class FaceClip:
             raise ClipError(f"Values of shape {values.shape} don't fit a clip of shape {self.values.shape}.",
                             "Give one value per frame and channel.", code="clip-shape")
         return replace(self, values=values, meta={**self.meta, **meta})
+
+    def adding(self, curves: Mapping[str, npt.ArrayLike]) -> Self:
+        """Return the clip with `curves`, shape (frames,) each, added to the channels of these names."""
+        values = self.values.copy()
+        for name, curve in curves.items():
+            if name not in self:
+                raise ClipError(f"The clip has no channel '{name}' to add to.", f"It has: {', '.join(self.names)}.", code="clip-channel")
+            values[:, self.names.index(name)] += np.asarray(curve, dtype=np.float32)
+        values.setflags(write=False)
+        return replace(self, values=values)
 
     def slice(self, first: int, stop: int) -> Self:
         """Return frames first..stop-1; `start` moves along, so frames keep their times."""
@@ -116,11 +137,13 @@ class FaceClip:
         if lacking and missing is None:
             raise ClipError(f"The clip has no channel {', '.join(map(repr, lacking))}.",
                             f"It has: {', '.join(self.names)}.", code="clip-channel")
+        if names == self.names:
+            return self
         column = {name: i for i, name in enumerate(self.names)}
         values = np.full((self.n_frames, len(names)), missing or 0.0, dtype=np.float32)
-        for i, name in enumerate(names):
-            if name in column:
-                values[:, i] = self.values[:, column[name]]
+        here = [i for i, name in enumerate(names) if name in column]
+        values[:, here] = self.values[:, [column[names[i]] for i in here]]
+        values.setflags(write=False)
         return replace(self, names=names, values=values)
 
     def rename(self, mapping: Mapping[str, str]) -> Self:

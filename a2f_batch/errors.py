@@ -38,6 +38,10 @@ class ClipError(A2FError):
     """A clip, or a file that holds one, is malformed or was asked for what it has not."""
 
 
+class EmotionError(A2FError):
+    """An emotion, or how it changes over a line, can't be understood."""
+
+
 class EngineError(A2FError):
     """An engine can't be loaded or run: runtime, device, weights, arguments."""
 

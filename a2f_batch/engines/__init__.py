@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from a2f_batch.engines.base import EMOTIONS, Engine, Options
+from a2f_batch.emotion import EMOTIONS
+from a2f_batch.engines.base import Engine, Options
 from a2f_batch.engines.description import Description, read_description
 from a2f_batch.errors import EngineError
 from a2f_batch.resources import resource_folder

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from a2f_batch.clip import FaceClip, Values
+from a2f_batch.emotion import EMOTIONS
 from a2f_batch.engines.description import Description
 from a2f_batch.errors import EngineError
 from a2f_batch.rates import Rate, parse_fps
@@ -22,7 +23,6 @@ from a2f_batch.rates import Rate, parse_fps
 if TYPE_CHECKING:
     from a2f_batch.audio import Waveform
 
-EMOTIONS = ("neutral", "joy", "sadness", "anger", "fear", "disgust", "surprise", "shyness")
 PRECISIONS = ("exact", "fast")
 
 _logger = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ channels   a vocabulary's name, or a list of names the output's last axis, in or
                                                    are mapped to ARKit's; a list is taken as it stands; none
 fps        object ``min``, ``max``                 rates that the network may be asked for, both included; numbers or text such as
                                                    "30000/1001"; 1 and 240
-emotions   object word -> whole number             the ``emo_id`` of each of `engines.base.EMOTIONS` that the network knows; must hold
+emotions   object word -> whole number             the ``emo_id`` of each of `emotion.EMOTIONS` that the network knows; must hold
                                                    neutral when given; ``{"neutral": 10}``
 batch      true or false                           whether the network takes several lines at once; false
 inputs     object role -> tensor name              how the network calls its inputs; each role's own name
