@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from a2f_batch.audio import Waveform
 from a2f_batch.clip import FaceClip
+from a2f_batch.emotion import NEUTRAL, Envelope, envelope
 from a2f_batch.post import pipeline
 from a2f_batch.post.context import Context, Stage
 from a2f_batch.post.pipeline import STAGES, Profile, profile, profiles
@@ -11,7 +12,8 @@ from a2f_batch.post.pipeline import STAGES, Profile, profile, profiles
 __all__ = ["STAGES", "Context", "Profile", "Stage", "post", "profile", "profiles"]
 
 
-def post(clip: FaceClip, profile: str | Profile = "default", *, wave: Waveform | None = None, seed: int = 0) -> FaceClip:
+def post(clip: FaceClip, profile: str | Profile = "default", *, wave: Waveform | None = None, seed: int = 0,
+         emotion: str | Envelope = NEUTRAL) -> FaceClip:
     """Return `clip` run through the stages of a profile.
 
     Args:
@@ -19,13 +21,15 @@ def post(clip: FaceClip, profile: str | Profile = "default", *, wave: Waveform |
         profile: a profile, or the name of one.
         wave: the line's sound, for the stages that listen to it.
         seed: for the stages that draw: same seed, same result.
+        emotion: the line's emotion over time, for the stages that show it: 'joy:0.6', '0.0 neutral; 1.2 anger:0.8'.
 
     Raises:
         ProfileError: no such profile, or a stage that needs the sound and has none.
+        EmotionError: an emotion that can't be understood.
     """
     chosen = pipeline.profile(profile) if isinstance(profile, str) else profile
-    context = Context(wave, seed)
+    context = Context(wave, seed, envelope(emotion), clip)
     for stage in chosen.stages:
         clip = stage.apply(clip, context)
-    return clip.with_values(clip.values, profile=chosen.name, post_seed=seed)
+    return clip.with_values(clip.values, profile=chosen.name, post_seed=seed, post_emotion=str(context.emotion))
 

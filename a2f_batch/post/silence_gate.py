@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from a2f_batch.clip import FaceClip
+from a2f_batch.errors import ProfileError
 from a2f_batch.names import is_mouth
 from a2f_batch.post.context import Context
-from a2f_batch.speech import SpeechDetector
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,10 @@ class SilenceGate:
     """y = g(t) x on jaw, lips and tongue, with g = 1 in speech and 0 in silence.
 
     g rises along a half cosine that ends `lead_seconds` before the sound (lips open before they are heard) and falls along one that
-    begins `hold_seconds` after it. Where stretches lie so near that their slopes overlap, the larger g wins.
+    begins `hold_seconds` after it. Where stretches lie so near that their slopes overlap, the larger g wins. Where speech is comes
+    from `speech.SpeechDetector`: energy with hysteresis over an adaptive floor, gaps under 0.2 s bridged.
+
+    Source: the users of every seed ask for a mouth that rests in pauses; the times are ours, and keep to 0.2 s from sound to rest.
 
     Attributes:
         attack_seconds: length of the rise.
@@ -27,10 +30,16 @@ class SilenceGate:
         release_seconds: length of the fall.
     """
 
-    attack_seconds: float = 0.08
+    attack_seconds: float = 0.12
     lead_seconds: float = 0.04
-    hold_seconds: float = 0.04
-    release_seconds: float = 0.12
+    hold_seconds: float = 0.02
+    release_seconds: float = 0.16
+
+    def __post_init__(self) -> None:
+        for parameter in ("attack_seconds", "lead_seconds", "hold_seconds", "release_seconds"):
+            if not 0 <= getattr(self, parameter) <= 2:
+                raise ProfileError(f"'{parameter}' of 'silence-gate' is {getattr(self, parameter)}.", "Give 0 to 2 s.",
+                                   code="stage-parameter")
 
     def apply(self, clip: FaceClip, context: Context) -> FaceClip:
         """Return the clip with its mouth shut in the silences of the line's sound.
@@ -38,11 +47,14 @@ class SilenceGate:
         Raises:
             ProfileError: the context has no sound (code 'wave-missing').
         """
-        wave = context.sound("silence-gate")
-        stretches = SpeechDetector().stretches(wave.samples, wave.rate)
-        mouth = np.array([is_mouth(name) for name in clip.names])
-        gate = self.gate(stretches, clip.times())[:, None]
-        return clip.with_values(np.where(mouth, clip.values * gate, clip.values))
+        gate = self.gate(context.features("silence-gate").stretches, clip.times())
+        # Most frames are in speech, where nothing changes.
+        frames = np.flatnonzero(gate != 1)
+        columns = np.flatnonzero([is_mouth(name) for name in clip.names])
+        values = clip.values.copy()
+        values[np.ix_(frames, columns)] *= gate[frames, None]
+        values.setflags(write=False)
+        return clip.with_values(values)
 
     def gate(self, stretches: npt.NDArray[np.float64], times: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """Return g at `times` (seconds, ascending), shape (frames,), for `stretches` of speech, shape (n, 2)."""

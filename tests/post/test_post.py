@@ -6,7 +6,7 @@ import pytest
 import a2f_batch as a2f
 from a2f_batch.audio import Waveform
 from a2f_batch.errors import ProfileError
-from a2f_batch.names import ARKIT_52, MOUTH
+from a2f_batch.names import ARKIT_52, MOUTH, ROTATIONS
 from a2f_batch.post import Context, pipeline, profiles
 from a2f_batch.post.blink import Blink
 from a2f_batch.post.clamp import Clamp
@@ -68,9 +68,9 @@ def test_the_clamp_leaves_rotations_alone():
 def test_smoothing_is_a_gaussian_that_moves_nothing_in_time(random):
     from scipy.ndimage import gaussian_filter1d
 
-    clip = a2f.FaceClip(("jawOpen", "browInnerUp"), random.normal(size=(400, 2)), 60)
-    smooth = Smooth(mouth_seconds=0.02, face_seconds=0.05).apply(clip, Context(None, 0))
-    for name, seconds in (("jawOpen", 0.02), ("browInnerUp", 0.05)):
+    clip = a2f.FaceClip(("jawOpen", "mouthPressLeft", "browInnerUp", "mouthPucker"), random.normal(size=(400, 4)), 60)
+    smooth = Smooth(mouth_seconds=0.02, posture_seconds=0.03, face_seconds=0.05).apply(clip, Context(None, 0))
+    for name, seconds in (("jawOpen", 0.02), ("mouthPressLeft", 0.03), ("browInnerUp", 0.05), ("mouthPucker", 0.02)):
         reference = gaussian_filter1d(clip[name].astype(float), seconds * 60, mode="nearest", radius=int(np.ceil(4 * seconds * 60)))
         assert np.allclose(smooth[name], reference, atol=1e-5)  # float32 sums of a few dozen terms of size 1
 
@@ -108,7 +108,8 @@ def test_a_short_gap_as_in_a_stop_consonant_does_not_shut_the_mouth(random):
 
 @pytest.mark.parametrize("samples", ["silence", "room tone"])
 def test_nobody_speaks_in_silence_or_steady_room_tone(samples, random):
-    wave = Waveform.from_samples((random.normal(size=3 * RATE) * (10 ** (-50 / 20) if samples == "room tone" else 0)).astype(np.float32), RATE)
+    level = 10 ** (-50 / 20) if samples == "room tone" else 0
+    wave = Waveform.from_samples((random.normal(size=3 * RATE) * level).astype(np.float32), RATE)
     assert len(SpeechDetector().stretches(wave.samples, wave.rate)) == 0
 
 
@@ -179,9 +180,13 @@ def test_the_raw_profile_changes_nothing(random):
 
 def test_the_default_profile_stays_between_rest_and_full(random):
     wave = spoken_line(random)
-    values = a2f.post(babbling_clip(wave, 30, random), wave=wave).values
-    assert values.min() >= 0
-    assert values.max() <= 1
+    clip = a2f.post(babbling_clip(wave, 30, random), wave=wave)
+    weights = clip.select([name for name in clip.names if name not in ROTATIONS]).values
+    assert weights.min() >= 0
+    assert weights.max() <= 1
+    turned = np.degrees(np.abs(clip.select(ROTATIONS, missing=0).values)).max(axis=0)
+    assert (turned[:3] <= 3).all()
+    assert (turned[3:] <= 6.001).all()  # EyeDarts.most_degrees, in float32
 
 
 def test_an_unknown_profile_names_the_known_ones():
