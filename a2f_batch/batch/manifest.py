@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from a2f_batch.batch.identity import RESERVED_LOCALES, Identity, folded, name_problem
 from a2f_batch.batch.paths import AudioRoot
 from a2f_batch.batch.rows import Row, read_rows
-from a2f_batch.engines import EMOTIONS
-from a2f_batch.errors import A2FError, EngineError, ManifestError
+from a2f_batch.emotion import Envelope
+from a2f_batch.errors import A2FError, ManifestError
 from a2f_batch.export import Format
 from a2f_batch.post import Profile
 from a2f_batch.post import profile as shipped_profile
@@ -56,8 +56,9 @@ class Line:
         identity: unique in the manifest, compared without case.
         audio: the sound file, absolute.
         audio_text: the same as the manifest has it.
-        emotion, style: for the engine; None = its default.
-        profile: name of a known profile; None = the run's.
+        emotion: over time; None = the run's.
+        style: for the engine; None = its default.
+        profile: name of a known profile; None = the character's, or the run's.
         fps: None = the run's.
         seed: the line's seed itself; None = a hash of the run's seed and the identity.
         text: what is said; kept for the report.
@@ -68,7 +69,7 @@ class Line:
     identity: Identity
     audio: Path
     audio_text: str
-    emotion: str | None = None
+    emotion: Envelope | None = None
     style: str | None = None
     profile: str | None = None
     fps: Fraction | None = None
@@ -143,17 +144,6 @@ def read_manifest(path: str | Path, *, audio_root: str | Path | None = None, for
     return manifest
 
 
-def known_emotion(word: str) -> str:
-    """Return `word` if engines have heard of it, so that a wrong one is found before any line is rendered.
-
-    Raises:
-        EngineError: there is no such emotion (code 'emotion-unknown').
-    """
-    if word not in EMOTIONS:
-        raise EngineError(f"There is no emotion {word!r}.", f"There are: {', '.join(EMOTIONS)}.", code="emotion-unknown")
-    return word
-
-
 class _Claims:
     """Which line took which identity and which files; the first one in the manifest keeps them."""
 
@@ -203,8 +193,7 @@ class _RowReader:
         self._checked(self.find_profile, profile)
         fps = cells.get("fps")
         line_fps = None if fps in (None, "") else self._checked(parse_fps, fps)
-        emotion = self._optional("emotion")
-        self._checked(known_emotion, emotion)
+        emotion = self._checked(Envelope.parse, self._optional("emotion"))
         style, text, seed = self._optional("style"), self._optional("text"), self._seed()
         if self.problems or self.identity is None or audio is None:
             return None

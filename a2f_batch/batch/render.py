@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from a2f_batch.audio import load_audio
 from a2f_batch.batch.manifest import Line, Problem
+from a2f_batch.emotion import Envelope
 from a2f_batch.errors import A2FError, ExportError
 from a2f_batch.export import Format, export
 from a2f_batch.post import Profile, post
+from a2f_batch.post.emotion import is_shown
 
 if TYPE_CHECKING:
     from a2f_batch.engines import Engine
@@ -29,7 +31,7 @@ class Recipe:
 
     Attributes:
         fps: frames per second.
-        emotion: what every engine calls it; 'neutral' is none.
+        emotion: over the line. An engine is told the one word of an emotion that stays the same, and neutral for one that changes.
         style: the engine's own; None = its default.
         profile: the resolved post-processing profile.
         seed: the line's seed.
@@ -37,7 +39,7 @@ class Recipe:
     """
 
     fps: Fraction
-    emotion: str
+    emotion: Envelope
     style: str | None
     profile: Profile
     seed: int
@@ -109,14 +111,16 @@ def render(audio: Path, files: Mapping[str, Path], recipe: Recipe, engine: Engin
     with clock("decode"):
         wave = load_audio(audio, channel=recipe.channel)
     with clock("infer"):
-        (clip,) = engine.infer([wave], fps=recipe.fps, emotion=recipe.emotion, style=recipe.style, seed=recipe.seed)
+        (clip,) = engine.infer([wave], fps=recipe.fps, emotion=recipe.emotion.dominant, style=recipe.style, seed=recipe.seed)
     with clock("post"):
-        clip = post(clip, recipe.profile, wave=wave, seed=recipe.seed)
+        clip = post(clip, recipe.profile, wave=wave, seed=recipe.seed, emotion=recipe.emotion)
     with clock("export"):
         for name, path in files.items():
             make_folder(path.parent)
             export(clip, path, format=name)
-    not_honoured = tuple(f"{name}-not-honoured" for name in clip.meta.get("not_honoured", ()))
+    not_honoured = [f"{name}-not-honoured" for name in clip.meta.get("not_honoured", ()) if name != "emotion"]
+    if recipe.emotion.words and not is_shown(clip):
+        not_honoured.append("emotion-not-honoured")
     source = {name: value for name, value in asdict(wave.source).items() if name in ("rate", "channels", "frames", "format")}
     return Rendered(clip.n_frames, float(wave.duration), source, (*wave.warnings, *not_honoured), clock.seconds)
 
@@ -140,19 +144,19 @@ def render_job(job: Job, engine: Engine) -> LineResult:
     return LineResult(job.line.number, "failed", (problem,))
 
 
-def make_job(line: Line, where: str, defaults: Recipe, profiles: Callable[[str], Profile], out: Path, formats: Sequence[Format]) -> Job:
-    """Return the line with the run's defaults filled in: a row's own fps, profile, emotion, style and seed win.
+def make_job(line: Line, where: str, defaults: Recipe, profile: Profile | None, out: Path, formats: Sequence[Format]) -> Job:
+    """Return the line with the run's defaults filled in: a row's own fps, emotion, style and seed win.
 
     Args:
         defaults: the run's; `defaults.seed` is the run's seed, from which the line's is hashed.
-        profiles: returns a profile by name.
+        profile: the row's or its character's; None = the run's.
         out: absolute output folder.
     """
     recipe = Recipe(
         fps=line.fps or defaults.fps,
         emotion=line.emotion or defaults.emotion,
         style=line.style or defaults.style,
-        profile=profiles(line.profile) if line.profile else defaults.profile,
+        profile=profile or defaults.profile,
         seed=line.identity.seed(defaults.seed) if line.seed is None else line.seed,
         channel=defaults.channel,
     )

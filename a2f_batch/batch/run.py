@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from a2f_batch.batch.engine_choice import EngineChoice
-from a2f_batch.batch.manifest import Manifest, Problem
+from a2f_batch.batch.manifest import Line, Manifest, Problem
 from a2f_batch.batch.render import Job, LineResult, Recipe, make_folder, make_job, remove_files, render_job
 from a2f_batch.batch.summary import Report
 from a2f_batch.errors import A2FError, BatchError
@@ -18,6 +18,11 @@ from a2f_batch.export import Format
 from a2f_batch.export.atomic import replacing
 from a2f_batch.post import Profile
 from a2f_batch.post import profile as shipped_profile
+
+
+def row_profile(line: Line) -> Profile | None:
+    """Return the profile that the line's row names, of those that ship; None if it names none."""
+    return shipped_profile(line.profile) if line.profile else None
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Settings:
         workers: worker processes on this machine; None = as many as it has cores; 0 = render in this process, without Dask.
         scheduler: address of a running Dask scheduler; then `workers` has no meaning.
         fail_fast: start no further line once one failed.
+        project: the project file, for the report.
     """
 
     out: Path
@@ -41,14 +47,15 @@ class Settings:
     workers: int | None = None
     scheduler: str | None = None
     fail_fast: bool = False
+    project: Path | None = None
 
 
-def run(manifest: Manifest, settings: Settings, *, find_profile: Callable[[str], Profile] = shipped_profile,
+def run(manifest: Manifest, settings: Settings, *, profile_of: Callable[[Line], Profile | None] = row_profile,
         stop: threading.Event | None = None, on_result: Callable[[LineResult], None] = lambda result: None) -> Report:
     """Render the lines of `manifest`; what can't be done is in the report, and only what stops everything is raised.
 
     Args:
-        find_profile: returns a profile by name.
+        profile_of: returns a line's own profile, or None for the run's; called once a line, before any is rendered.
         stop: set it (from a signal, another thread) to start no further line and to finish those in flight.
         on_result: called with every row's result as it comes, bad rows first.
 
@@ -63,7 +70,8 @@ def run(manifest: Manifest, settings: Settings, *, find_profile: Callable[[str],
     check_writable(out)
     engine = settings.engine.pinned()
     report = Report(manifest, settings, engine.facts())
-    jobs = [make_job(line, manifest.where(line.number), settings.defaults, find_profile, out, settings.formats) for line in manifest.lines]
+    jobs = [make_job(line, manifest.where(line.number), settings.defaults, profile_of(line), out, settings.formats)
+            for line in manifest.lines]
     report.jobs = {job.line.number: job for job in jobs}
 
     def keep(result: LineResult) -> None:

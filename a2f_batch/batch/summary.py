@@ -88,8 +88,9 @@ class Report:
             "engine": dict(self.engine),
             "parameters": {
                 "formats": [fmt.name for fmt in settings.formats], "fps": str(defaults.fps), "profile": defaults.profile.name,
-                "emotion": defaults.emotion, "style": defaults.style, "seed": defaults.seed, "channel": defaults.channel,
+                "emotion": str(defaults.emotion), "style": defaults.style, "seed": defaults.seed, "channel": defaults.channel,
                 "workers": settings.workers, "scheduler": settings.scheduler,
+                "project": str(settings.project) if settings.project else None,
             },
             "totals": self.totals(),
             "lines": [self._entry(result, older.get(result.number, ())) for result in self.ordered()],
@@ -113,7 +114,7 @@ class Report:
         else:
             line, recipe = job.line, job.recipe
             entry |= {**asdict(line.identity), "audio": line.audio_text, "text": line.text, "fps": str(recipe.fps),
-                      "emotion": recipe.emotion, "style": recipe.style, "profile": recipe.profile.name, "seed": recipe.seed,
+                      "emotion": str(recipe.emotion), "style": recipe.style, "profile": recipe.profile.name, "seed": recipe.seed,
                       "extra": dict(line.extra)}
         one = result.rendered
         if one and job:

@@ -7,15 +7,17 @@ from pathlib import Path
 import click
 
 from a2f_batch.batch.engine_choice import EngineChoice
-from a2f_batch.batch.manifest import MAX_SEED, known_emotion
+from a2f_batch.batch.manifest import MAX_SEED
 from a2f_batch.batch.render import Recipe, render
 from a2f_batch.batch.run import check_writable
 from a2f_batch.batch.warnings import WARNINGS
 from a2f_batch.cli.errors import DONE, SOME_FAILED, reported, show
 from a2f_batch.cli.options import read_channel, rendering_options
+from a2f_batch.emotion import Envelope
 from a2f_batch.errors import A2FError
 from a2f_batch.export import format_named, format_of
-from a2f_batch.post import profile as profile_named
+from a2f_batch.post.trial import check_channels
+from a2f_batch.project import load_project
 from a2f_batch.rates import parse_fps
 
 
@@ -24,12 +26,13 @@ from a2f_batch.rates import parse_fps
 @click.argument("out", metavar="OUT.EXT", type=click.Path(path_type=Path))
 @click.option("--format", "format_name", help="Format, where the ending of OUT.EXT does not tell.")
 @rendering_options
-@click.option("--emotion", default="neutral", show_default=True, help="Emotion of the line: neutral, joy, sadness ...")
+@click.option("--emotion", default="neutral", show_default=True,
+              help="Emotion of the line: 'joy', 'joy:0.6', or over time: '0.0 neutral; 1.2 anger:0.8'.")
 @click.option("--style", help="The engine's own way of speaking.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MAX_SEED), help="The line's seed.")
 @reported
-def command(audio: Path, out: Path, format_name: str | None, fps: str, profile: str, channel: str, engine: str, device: str, precision: str,
-            emotion: str, style: str | None, seed: int) -> int:
+def command(audio: Path, out: Path, format_name: str | None, fps: str, profile: str, project: Path | None, channel: str, engine: str,
+            device: str, precision: str, emotion: str, style: str | None, seed: int) -> int:
     """Render the sound file AUDIO to OUT.EXT.
 
     With the seed that summary.json gives for a line of a batch, and the same options, the file is the batch's, byte for byte.
@@ -38,8 +41,10 @@ def command(audio: Path, out: Path, format_name: str | None, fps: str, profile: 
     Exit codes: 0 done; 1 the line failed (OUT.EXT is as it was); 2 the call is wrong.
     """
     chosen = format_named(format_name) if format_name else format_of(out)
-    recipe = Recipe(parse_fps(fps), known_emotion(emotion), style, profile_named(profile), seed, read_channel(channel))
     loaded = EngineChoice(engine, device, precision).loaded()
+    profiles = load_project(project, channels=loaded.names)
+    recipe = Recipe(parse_fps(fps), Envelope.parse(emotion), style, profiles.profile(profile), seed, read_channel(channel))
+    check_channels(profiles.draft(profile), loaded.names)
     check_writable(out.parent)
     try:
         rendered = render(audio, {chosen.name: out}, recipe, loaded)

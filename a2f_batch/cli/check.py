@@ -11,8 +11,9 @@ from a2f_batch.audio import Waveform, load_audio
 from a2f_batch.batch.manifest import Line, Problem, read_manifest
 from a2f_batch.batch.warnings import WARNINGS
 from a2f_batch.cli.errors import DONE, SOME_FAILED, reported
-from a2f_batch.cli.options import read_channel, read_formats
+from a2f_batch.cli.options import channel_option, project_option, read_channel, read_formats
 from a2f_batch.errors import A2FError, AudioError
+from a2f_batch.project import load_project
 from a2f_batch.rates import parse_fps
 
 
@@ -20,17 +21,18 @@ from a2f_batch.rates import parse_fps
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--formats", default="glb,fbx,csv,anim", show_default=True, help="What would be written: two lines must not write one file.")
 @click.option("--fps", default="30", show_default=True, help="Frames per second of rows that give none.")
-@click.option("--channel", default="mix", show_default=True, help="Channel of the sound: mix, left, right or an index from 0.")
+@project_option
+@channel_option
 @click.option("--audio-root", type=click.Path(path_type=Path), help="Folder that the audio paths start from; the manifest's by default.")
 @reported
-def command(manifest: Path, formats: str, fps: str, channel: str, audio_root: Path | None) -> int:
+def command(manifest: Path, formats: str, fps: str, project: Path | None, channel: str, audio_root: Path | None) -> int:
     """Check every row of MANIFEST and read every sound file, and list all that is wrong.
 
     \b
     Exit codes: 0 all is well; 1 some lines would fail; 2 nothing could start.
     """
     run_fps, policy = parse_fps(fps), read_channel(channel)
-    checked = read_manifest(manifest, audio_root=audio_root, formats=read_formats(formats))
+    checked = read_manifest(manifest, audio_root=audio_root, formats=read_formats(formats), find_profile=load_project(project).profile)
     problems = {row.number: row.problems for row in checked.bad_rows}
     seconds = Fraction(0)
     for line in checked.lines:

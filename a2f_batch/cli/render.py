@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from a2f_batch.batch.engine_choice import EngineChoice
-from a2f_batch.batch.manifest import MAX_SEED, read_manifest
+from a2f_batch.batch.manifest import MAX_SEED, Line, read_manifest
 from a2f_batch.batch.render import Recipe
 from a2f_batch.batch.run import Settings, run
 from a2f_batch.batch.summary import Report
@@ -20,7 +20,10 @@ from a2f_batch.batch.warnings import WARNINGS
 from a2f_batch.cli.errors import DONE, INTERRUPTED, SOME_FAILED, reported
 from a2f_batch.cli.options import read_channel, read_formats, rendering_options
 from a2f_batch.cli.progress import progress
-from a2f_batch.post import profile as profile_named
+from a2f_batch.emotion import NEUTRAL
+from a2f_batch.post import Profile
+from a2f_batch.post.trial import check_channels
+from a2f_batch.project import load_project
 from a2f_batch.rates import parse_fps
 
 SHOWN_FAILURES = 20
@@ -38,22 +41,32 @@ SHOWN_FAILURES = 20
 @click.option("--audio-root", type=click.Path(path_type=Path), help="Folder that the audio paths start from; the manifest's by default.")
 @click.option("--keep-going/--fail-fast", default=True, help="Render the other lines when one fails (the default), or start no more.")
 @reported
-def command(manifest: Path, out: Path, formats: str, fps: str, profile: str, channel: str, engine: str, device: str, precision: str,
-            seed: int, workers: int | None, scheduler: str | None, audio_root: Path | None, keep_going: bool) -> int:
+def command(manifest: Path, out: Path, formats: str, fps: str, profile: str, project: Path | None, channel: str, engine: str, device: str,
+            precision: str, seed: int, workers: int | None, scheduler: str | None, audio_root: Path | None, keep_going: bool) -> int:
     """Render every line of MANIFEST (CSV or JSON Lines).
 
-    A row's own fps, profile, emotion, style and seed win over the options. OUT/summary.json tells how every row ended.
+    A row's own fps, profile, emotion, style and seed win over the options, and so does the profile that the project file gives its
+    character. OUT/summary.json tells how every row ended.
 
     \b
     Exit codes: 0 all done; 1 some lines failed; 2 nothing could start; 130 interrupted.
     Ctrl-C finishes the lines in flight and writes the summary; a second one stops at once.
     """
-    defaults = Recipe(parse_fps(fps), "neutral", None, profile_named(profile), seed, read_channel(channel))
     choice = EngineChoice(engine, device, precision)
-    settings = Settings(out, read_formats(formats), defaults, choice, workers, scheduler, fail_fast=not keep_going)
-    lines = read_manifest(manifest, audio_root=audio_root, formats=settings.formats)
+    channels = choice.loaded().names
+    profiles = load_project(project, channels=channels)
+    defaults = Recipe(parse_fps(fps), NEUTRAL, None, profiles.profile(profile), seed, read_channel(channel))
+    settings = Settings(out, read_formats(formats), defaults, choice, workers, scheduler, fail_fast=not keep_going,
+                        project=profiles.path)
+    lines = read_manifest(manifest, audio_root=audio_root, formats=settings.formats, find_profile=profiles.profile)
+
+    def profile_of(line: Line) -> Profile | None:
+        return profiles.profile_for(line.profile, line.identity.character)
+
+    for used in dict.fromkeys((profile_of(line) or defaults.profile).name for line in lines.lines):
+        check_channels(profiles.draft(used), channels)
     with _stopping() as stop, progress(len(lines)) as step:
-        report = run(lines, settings, stop=stop.event, on_result=step)
+        report = run(lines, settings, profile_of=profile_of, stop=stop.event, on_result=step)
     _show(report)
     report.write(out / "summary.json")
     click.echo(f"Files and summary.json are in {out}.")

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from a2f_batch.batch.manifest import Manifest, read_manifest
-from a2f_batch.engines import EMOTIONS
+from a2f_batch.emotion import EMOTIONS, Envelope
 from a2f_batch.errors import ManifestError
 from a2f_batch.export import FORMATS
 from a2f_batch.post import profiles
@@ -55,7 +55,7 @@ def test_a_csv_row_becomes_a_line_with_every_field(drop: Path) -> None:
     (line,) = read_manifest(manifest(drop / "m.csv", [row], columns)).lines
     assert (line.number, line.identity.locale, line.identity.character, line.identity.id) == (2, "de", "ada", "line0")
     assert line.audio == drop / "line.wav"
-    assert (line.emotion, line.profile, line.fps, line.style, line.seed) == ("joy", "raw", Fraction(30000, 1001), "calm", 7)
+    assert (line.emotion, line.profile, line.fps, line.style, line.seed) == (Envelope.parse("joy"), "raw", Fraction(30000, 1001), "calm", 7)
     assert line.text == 'Say "ah",\nthen stop'
     assert line.extra == {"take": "03", "note": ""}
     assert pickle.loads(pickle.dumps(line)) == line
@@ -111,6 +111,8 @@ BAD_ROWS: list[tuple[dict[str, Any], list[str]]] = [
     ({"audio": "linked/outside.wav"}, ["audio-path"]),
     ({"profile": "defualt"}, ["profile-unknown"]),
     ({"emotion": "joyful"}, ["emotion-unknown"]),
+    ({"emotion": "joy:2"}, ["emotion-syntax"]),
+    ({"emotion": "1.2 anger; 0.4 joy"}, ["emotion-syntax"]),
     ({"fps": "fast"}, ["fps"]),
     ({"fps": "1e999999999"}, ["fps"]),
     ({"fps": "0"}, ["fps"]),
@@ -253,10 +255,19 @@ def mostly(good: st.SearchStrategy[Any], *bad: object) -> st.SearchStrategy[Any]
 NAMES = mostly(st.text(alphabet="aZ9é守- .", min_size=1, max_size=6).map(lambda name: f"x{name}x"),
                "con", "NUL.txt", "Com1", "com¹ .x", "summary.json", "x" * 121, "CONIN$", "../x", "a/b", "a:b", "a\\b", "a\x01", "a\u2028",
                ".a", "a.", "a ", " a", "", 5, None)
+SPACE = st.sampled_from(["", " ", "  ", "\t"])
+LEVELS = st.sampled_from(["", ":0.6", " : 1", ":.25", ":1.000", ":0", ":000.5"])
+WORDS = st.lists(st.sampled_from([*EMOTIONS, "out of breath"]), min_size=1, max_size=3, unique_by=lambda word: word.replace(" ", ""))
+ONE_POINT = WORDS.flatmap(
+    lambda words: st.tuples(*(st.tuples(SPACE, st.just(word), LEVELS, SPACE).map("".join) for word in words)).map("+".join))
+IN_TIME = st.lists(st.tuples(st.integers(0, 9999), ONE_POINT), min_size=1, max_size=4, unique_by=lambda point: point[0]).map(
+    lambda points: ";".join(f"{hundredths / 100} {point}" for hundredths, point in sorted(points)))
+FELT = st.one_of(st.sampled_from(["", None]), ONE_POINT, IN_TIME)
 ROWS = st.fixed_dictionaries(
     {"id": NAMES, "audio": mostly(st.just("line.wav"), "", "/line.wav", "a:line.wav", "\\line.wav", "\x01", 5, None),
      "character": NAMES, "locale": NAMES},
-    optional={"emotion": mostly(st.sampled_from([*EMOTIONS, "", None]), 1, ["joy"]),
+    optional={"emotion": mostly(FELT, 1, ["joy"], "joyful", "Joy", "joy:1.1", "joy:-1", "joy:.", "joy 0.5", "joy;", "0 joy;", "1joy", "1 2",
+                                "joy; 1 anger", "0 joy; anger", "+joy", "joy + ", ":0.5", " ", "out", "0.0 neutral, 1.2 joy", "1e1 joy"),
               "profile": mostly(st.sampled_from([*profiles(), "", None]), 1),
               "fps": mostly(st.sampled_from([30, 29.97, 1, 240, "30000/1001", "", None]), 0, 241, -1, []),
               "seed": mostly(st.sampled_from([0, 2**53 - 1, "12", "", None]), 2**53, -1, 0.5, "x", "-1", True),
