@@ -52,7 +52,7 @@ def main(context: click.Context, folder: Path | None, out: Path, seed: int, epoc
 def evaluate(folder: Path | None, weights: str) -> None:
     """Measure a weights file, run by the engine as users run it, on the 60 held-out sentences."""
     from a2f_batch.train.dataset import read_corpus
-    from a2f_batch.train.evaluate import engine_prediction, score, table
+    from a2f_batch.train.evaluate import engine_prediction, follow, score, table
     from a2f_batch.train.recipe import Recipe, split_sentences
 
     given = _given(folder)
@@ -61,6 +61,8 @@ def evaluate(folder: Path | None, weights: str) -> None:
     scores = score(engine_prediction(weights, given, corpus.fps), corpus, held_out)
     click.echo(f"{len(held_out)} held-out sentences, {scores.frames} frames at {corpus.fps} fps: {' '.join(held_out)}\n")
     click.echo(table(scores))
+    rates = ", ".join(f"{follow(weights, given, corpus, held_out, fps, 'jawOpen'):.3f} at {fps}" for fps in (24, 30, 50, 60))
+    click.echo(f"\njawOpen inferred at other frame rates, against the capture interpolated: {rates} fps.")
 
 
 def _given(folder: Path | None) -> Path:

@@ -63,8 +63,27 @@ def score(predict: Predict, corpus: Corpus, ids: Iterable[str]) -> Scores:
                   float(2 * precision * recall / max(precision + recall, 1e-9)), float(values[rest, jaw].mean()), len(values))
 
 
-def network_prediction(network: MouthNet) -> Predict:
-    """Return how a network in torch, in evaluation mode, predicts."""
+def follow(weights: str, folder: Path, corpus: Corpus, ids: Iterable[str], fps: int, channel: str) -> float:
+    """Return the correlation of one channel, inferred by the engine at `fps`, with the capture interpolated to its frames.
+
+    A network that gives good curves at the capture's own rate only shows here.
+    """
+    from a2f_batch.audio import load_audio
+    from a2f_batch.engines import load_engine
+
+    engine = load_engine(weights, device="cpu")
+    found, captured = [], []
+    for id in ids:
+        clip = engine.infer([load_audio(folder / "audio" / f"{id}.flac")], fps=fps)[0]
+        truth = corpus.sentences[id].captured[:, corpus.channels.index(channel)]
+        inside = clip.times() <= (len(truth) - 1) / corpus.fps
+        found.append(clip[channel][inside])
+        captured.append(np.interp(clip.times()[inside], np.arange(len(truth)) / corpus.fps, truth))
+    return float(np.corrcoef(np.concatenate(found), np.concatenate(captured))[0, 1])
+
+
+def network_prediction(network: MouthNet, finer: int = 1) -> Predict:
+    """Return how a network in torch, in evaluation mode, predicts, at `finer` times the corpus' rate."""
     import torch
 
     from a2f_batch.train.export_onnx import Contract
@@ -74,7 +93,7 @@ def network_prediction(network: MouthNet) -> Predict:
     def predict(sentence: Sentence) -> Array:
         with torch.no_grad():
             curves: Array = contract(torch.from_numpy(sentence.audio)[None], torch.tensor([10], dtype=torch.int32),
-                                     torch.tensor([len(sentence.captured)], dtype=torch.int32))[0].numpy()
+                                     torch.tensor([finer * len(sentence.captured)], dtype=torch.int32))[0].numpy()
         return curves
 
     return predict

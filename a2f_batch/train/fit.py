@@ -14,7 +14,7 @@ from tqdm import tqdm
 from a2f_batch.errors import A2FError
 from a2f_batch.train.augment import draw_crop
 from a2f_batch.train.dataset import Array, Corpus, Tracks, tracks_of
-from a2f_batch.train.network import MouthNet
+from a2f_batch.train.network import SUBSTEPS, MouthNet
 from a2f_batch.train.recipe import Recipe
 
 
@@ -83,8 +83,20 @@ def fit(corpus: Corpus, training: Iterable[str], recipe: Recipe) -> Fitted:
 
 
 def _loss(network: MouthNet, audio: Array, curves: Array, weights: torch.Tensor, recipe: Recipe) -> torch.Tensor:
-    wanted, shut = torch.as_tensor(curves[..., :-1]), torch.as_tensor(curves[..., -1])
-    found, logit = network(torch.as_tensor(audio), torch.tensor(curves.shape[1]))
+    # The network gives more outputs than the capture has frames. Each is asked for and compared, or those between would stay
+    # as they were drawn, unseen at the capture's own rate and noise at every other.
+    goal = between(torch.as_tensor(curves))
+    wanted, shut = goal[..., :-1], goal[..., -1].clamp(0, 1)
+    found, logit = network(torch.as_tensor(audio), torch.tensor(goal.shape[1]))
     error = found - wanted
-    loss: torch.Tensor = (error.square() * weights).mean() + recipe.difference_weight * (error.diff(dim=1).square() * weights).mean()
+    # Differences over a captured frame, and over an output: the second keeps the outputs between from trembling.
+    differences = [(error[:, lag:] - error[:, :-lag]).square() for lag in (SUBSTEPS, 1)]
+    loss: torch.Tensor = (error.square() * weights).mean() + recipe.difference_weight * sum((one * weights).mean() for one in differences)
     return loss + recipe.closed_weight * functional.binary_cross_entropy_with_logits(logit, shut)
+
+
+def between(curves: torch.Tensor) -> torch.Tensor:
+    """Return `curves` (batch, frames, tracks) at twice the rate, (batch, 2 * frames, tracks): a Catmull-Rom spline, the ends held."""
+    held = torch.cat([curves[:, :1], curves, curves[:, -1:], curves[:, -1:]], dim=1)
+    halfway = (9 * (held[:, 1:-2] + held[:, 2:-1]) - held[:, :-3] - held[:, 3:]) / 16
+    return torch.stack([curves, halfway], dim=2).flatten(1, 2)
