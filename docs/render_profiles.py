@@ -39,7 +39,8 @@ def tables() -> str:
     for name, stage in STAGES.items():
         docstring = inspect.getdoc(stage) or ""
         lines += [f"### {name}", "", f"{_purpose(stage)} {_escaped(docstring.partition(BLANK)[0])}", "",
-                  f"![{name}, before and after](images/stages/{name}.png)", "", "| parameter | what to give | default | meaning |", "| --- | --- | --- | --- |"]
+                  f"![{name}, before and after](images/stages/{name}.png)", "",
+                  "| parameter | what to give | default | meaning |", "| --- | --- | --- | --- |"]
         meanings = _meanings(docstring)
         for field in fields(stage):  # type: ignore[arg-type]
             lines.append(f"| `{field.name}` | {asked(kinds(stage)[field.name])} | `{_default(field)}` | {meanings[field.name]} |")

@@ -8,6 +8,7 @@ Needs matplotlib (the [test] extra). The curves before are the engine's raw ones
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,7 @@ class Example:
 
 def examples() -> dict[str, Example]:
     """Return one example for every stage there is, by the stage's name."""
-    make = STAGES
+    make: Mapping[str, Callable[..., Stage]] = STAGES
     smooth, gate = make["smooth"](), make["silence-gate"]()
     wide = make["offset"](sets={"wide": {"eyeWideLeft": 0.5}}, choice="wide")
     lids = ("eyeBlinkLeft", "eyeBlinkRight")
@@ -106,6 +107,7 @@ def _draw(name: str, example: Example, raw: a2f.FaceClip, wave: a2f.Waveform, co
             curves.plot(before.times(), before[channel], color=f"C{i}", linewidth=0.9, linestyle=":", label=f"{channel}{unit} before")
         if channel in after:
             curves.plot(after.times(), after[channel], color=f"C{i}", linewidth=1.3, label=f"{channel}{unit} after")
+    curves.margins(y=0.12)
     curves.set_xlim(*example.seconds)
     curves.set_xlabel("seconds", fontsize=8)
     curves.tick_params(labelsize=8)

@@ -27,8 +27,9 @@ class Smooth:
     The kernel is symmetric, so peaks and lip closures stay on their frames (the one-pole smoother of the seeds lags, see `one-pole`).
     It is cut at 4 s: a frame further than that from a cut does not know of it.
 
-    Source: widths measured on held-out sentences of GRID speaker 1 with the embedded engine, `benchmarks/post_quality.py`: about the
-    widest that keep the mean correlation with the captured mouth within 0.01. Lip shapes that carry posture more than phones stand more.
+    Source: widths tried on the tuning sentences of GRID speaker 1 with the embedded engine at 60 fps: they leave 0.4 of the raw curves'
+    jitter at no loss of likeness to the captured mouth (`benchmarks/post_quality.py` measures it on the held-out ones). Lip shapes that
+    carry posture more than phones stand more.
 
     Attributes:
         mouth_seconds: standard deviation s for jaw, tongue and the lip shapes that phones need, 0 to 1; 0 leaves them alone.
@@ -36,7 +37,7 @@ class Smooth:
         face_seconds: the same for everything else.
     """
 
-    mouth_seconds: float = 0.044
+    mouth_seconds: float = 0.025
     posture_seconds: float = 0.070
     face_seconds: float = 0.030
 
