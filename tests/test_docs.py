@@ -36,7 +36,7 @@ def run(command, folder):
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.parametrize("program", programs("console"))
+@pytest.mark.parametrize("program", list(programs("console")))
 def test_the_commands_of_a_page_run(program, workplace):
     commands = [line[2:] for line in program.splitlines() if line.startswith("$ ")]
     assert commands
@@ -46,7 +46,7 @@ def test_the_commands_of_a_page_run(program, workplace):
         run([sys.executable, "-m", "a2f_batch", *arguments], workplace)
 
 
-@pytest.mark.parametrize("program", programs("python"))
+@pytest.mark.parametrize("program", list(programs("python")))
 def test_the_python_of_a_page_runs(program, workplace):
     run([sys.executable, "-W", "error", "-c", program], workplace)
 

@@ -44,6 +44,8 @@ def local_client(workers: int) -> Iterator[Client]:
     settings: dict[str, Any] = {
         # A line that kills its worker is not tried on the next one, to kill that too; `render_jobs` tries it once more, alone.
         "distributed.scheduler.allowed-failures": 0,
+        # Dask's own setting also has glibc trim its heap at 64 KiB, and so fault in every larger array anew: it doubled a line's time.
+        "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
     }
     with _quiet(), dask.config.set(settings), tempfile.TemporaryDirectory(prefix="a2f-batch-") as scratch:
         try:
