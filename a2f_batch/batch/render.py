@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,8 @@ from a2f_batch.audio import load_audio
 from a2f_batch.batch.manifest import Line, Problem
 from a2f_batch.emotion import Envelope
 from a2f_batch.errors import A2FError, ExportError
-from a2f_batch.export import Format, export
+from a2f_batch.export import Format, format_named
+from a2f_batch.export.options import ExportOptions
 from a2f_batch.post import Profile, post
 from a2f_batch.post.emotion import is_shown
 
@@ -36,6 +37,7 @@ class Recipe:
         profile: the resolved post-processing profile.
         seed: the line's seed.
         channel: which channel of the sound: 'mix', 'left', 'right' or an index.
+        export: options of the formats.
     """
 
     fps: Fraction
@@ -44,6 +46,7 @@ class Recipe:
     profile: Profile
     seed: int
     channel: str | int
+    export: ExportOptions = field(default_factory=ExportOptions)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Rendered:
         source: facts of the sound file: rate, channels, frames, format.
         warnings: reason codes of what went well but deserves a look.
         seconds: wall time of each of `STEPS`.
+        keys: format name -> keys before and after reduction, for formats that count them.
     """
 
     frames: int
@@ -63,6 +67,7 @@ class Rendered:
     source: Mapping[str, Any]
     warnings: tuple[str, ...]
     seconds: Mapping[str, float]
+    keys: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,15 +119,18 @@ def render(audio: Path, files: Mapping[str, Path], recipe: Recipe, engine: Engin
         (clip,) = engine.infer([wave], fps=recipe.fps, emotion=recipe.emotion.dominant, style=recipe.style, seed=recipe.seed)
     with clock("post"):
         clip = post(clip, recipe.profile, wave=wave, seed=recipe.seed, emotion=recipe.emotion)
+    keys = {}
     with clock("export"):
         for name, path in files.items():
             make_folder(path.parent)
-            export(clip, path, format=name)
+            count = recipe.export.export(clip, path, format_named(name), audio)
+            if count:
+                keys[name] = count.before, count.after
     not_honoured = [f"{name}-not-honoured" for name in clip.meta.get("not_honoured", ()) if name != "emotion"]
     if recipe.emotion.words and not is_shown(clip):
         not_honoured.append("emotion-not-honoured")
     source = {name: value for name, value in asdict(wave.source).items() if name in ("rate", "channels", "frames", "format")}
-    return Rendered(clip.n_frames, float(wave.duration), source, (*wave.warnings, *not_honoured), clock.seconds)
+    return Rendered(clip.n_frames, float(wave.duration), source, (*wave.warnings, *not_honoured), clock.seconds, keys)
 
 
 def render_job(job: Job, engine: Engine) -> LineResult:
@@ -159,6 +167,7 @@ def make_job(line: Line, where: str, defaults: Recipe, profile: Profile | None, 
         profile=profile or defaults.profile,
         seed=line.identity.seed(defaults.seed) if line.seed is None else line.seed,
         channel=defaults.channel,
+        export=defaults.export,
     )
     return Job(line, where, recipe, {fmt.name: out / line.identity.file(fmt.suffix) for fmt in formats})
 

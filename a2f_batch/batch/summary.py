@@ -32,6 +32,7 @@ class Report:
         results: how rows ended, by line number; a row without one was never started or not finished.
         stopped_by: what ended the run early, if an error or a second interrupt did.
         seconds: wall time of the rendering, workers' start included.
+        match: which channels drive which targets of the run's character, as JSON values; None without one.
     """
 
     manifest: Manifest
@@ -41,6 +42,7 @@ class Report:
     results: dict[int, LineResult] = field(default_factory=dict)
     stopped_by: Problem | None = None
     seconds: float = 0.0
+    match: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Find rows by number once."""
@@ -90,8 +92,9 @@ class Report:
                 "formats": [fmt.name for fmt in settings.formats], "fps": str(defaults.fps), "profile": defaults.profile.name,
                 "emotion": str(defaults.emotion), "style": defaults.style, "seed": defaults.seed, "channel": defaults.channel,
                 "workers": settings.workers, "scheduler": settings.scheduler,
-                "project": str(settings.project) if settings.project else None,
+                "project": str(settings.project) if settings.project else None, "export": defaults.export.as_json(),
             },
+            **({"match": dict(self.match)} if self.match else {}),
             "totals": self.totals(),
             "lines": [self._entry(result, older.get(result.number, ())) for result in self.ordered()],
         }
@@ -121,6 +124,9 @@ class Report:
             entry |= {"frames": one.frames, "duration_seconds": one.duration, "source": dict(one.source), "warnings": list(one.warnings),
                       "outputs": {fmt.name: str(job.line.identity.file(fmt.suffix)) for fmt in self.settings.formats},
                       "seconds": {step: round(seconds, 4) for step, seconds in one.seconds.items()}}
+            # Where they are fewer: a key a frame and channel needs no count.
+            if fewer := {name: {"before": before, "after": after} for name, (before, after) in one.keys.items() if after != before}:
+                entry["keys"] = fewer
         else:
             entry |= {"code": result.problems[0].code, "problems": [asdict(problem) for problem in result.problems]}
         return entry | ({"older_files": list(older_files)} if older_files else {})

@@ -13,6 +13,7 @@ _COMMANDS = {
     "render": "Render a manifest of voice lines to animation files.",
     "check": "Check a manifest and its sound files; render nothing.",
     "bake": "Render one sound file to one animation file.",
+    "convert": "Convert a clip or an exported animation to another format.",
     "post": "Post-process a raw clip again, without an engine.",
     "profile": "List the post-processing profiles, or show one.",
     "info": "Show what a clip or an exported animation holds.",

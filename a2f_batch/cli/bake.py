@@ -12,10 +12,12 @@ from a2f_batch.batch.render import Recipe, render
 from a2f_batch.batch.run import check_writable
 from a2f_batch.batch.warnings import WARNINGS
 from a2f_batch.cli.errors import DONE, SOME_FAILED, reported, show
+from a2f_batch.cli.export_options import export_options, show_match
 from a2f_batch.cli.options import read_channel, rendering_options
 from a2f_batch.emotion import Envelope
 from a2f_batch.errors import A2FError
 from a2f_batch.export import format_named, format_of
+from a2f_batch.export.options import ExportOptions
 from a2f_batch.post.trial import check_channels
 from a2f_batch.project import load_project
 from a2f_batch.rates import parse_fps
@@ -31,8 +33,9 @@ from a2f_batch.rates import parse_fps
 @click.option("--style", help="The engine's own way of speaking.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MAX_SEED), help="The line's seed.")
 @reported
+@export_options
 def command(audio: Path, out: Path, format_name: str | None, fps: str, profile: str, project: Path | None, channel: str, engine: str,
-            device: str, precision: str, emotion: str, style: str | None, seed: int) -> int:
+            device: str, precision: str, emotion: str, style: str | None, seed: int, export: ExportOptions) -> int:
     """Render the sound file AUDIO to OUT.EXT.
 
     With the seed that summary.json gives for a line of a batch, and the same options, the file is the batch's, byte for byte.
@@ -41,9 +44,11 @@ def command(audio: Path, out: Path, format_name: str | None, fps: str, profile: 
     Exit codes: 0 done; 1 the line failed (OUT.EXT is as it was); 2 the call is wrong.
     """
     chosen = format_named(format_name) if format_name else format_of(out)
+    export.check([chosen])
+    show_match(export)
     loaded = EngineChoice(engine, device, precision).loaded()
     profiles = load_project(project, channels=loaded.names)
-    recipe = Recipe(parse_fps(fps), Envelope.parse(emotion), style, profiles.profile(profile), seed, read_channel(channel))
+    recipe = Recipe(parse_fps(fps), Envelope.parse(emotion), style, profiles.profile(profile), seed, read_channel(channel), export)
     check_channels(profiles.draft(profile), loaded.names)
     check_writable(out.parent)
     try:

@@ -11,11 +11,13 @@ from a2f_batch.batch.manifest import MAX_SEED
 from a2f_batch.batch.run import check_writable
 from a2f_batch.batch.warnings import WARNINGS
 from a2f_batch.cli.errors import DONE, SOME_FAILED, WRONG_CALL, reported, show
+from a2f_batch.cli.export_options import export_options, show_match
 from a2f_batch.cli.options import channel_option, project_option, read_channel
 from a2f_batch.clip import FaceClip
 from a2f_batch.emotion import Envelope
 from a2f_batch.errors import A2FError, ProfileError
-from a2f_batch.export import export, format_named, format_of, read_clip
+from a2f_batch.export import format_named, format_of, read_clip
+from a2f_batch.export.options import ExportOptions
 from a2f_batch.post import post
 from a2f_batch.post.emotion import is_shown
 from a2f_batch.post.trial import check_channels
@@ -27,15 +29,16 @@ from a2f_batch.project import load_project
 @click.argument("out", metavar="OUT.EXT", type=click.Path(path_type=Path))
 @click.option("--profile", default="default", show_default=True, help="Post-processing profile: see `a2f-batch profile list`.")
 @project_option
-@click.option("--audio", type=click.Path(path_type=Path), help="The line's sound, for profiles that listen to it.")
+@click.option("--sound", type=click.Path(path_type=Path), help="The line's sound, for profiles that listen to it.")
 @channel_option
 @click.option("--emotion", help="Emotion of the line: 'joy:0.6', '0.0 neutral; 1.2 anger:0.8'. By default what IN.EXT tells, or neutral.")
 @click.option("--seed", type=click.IntRange(0, MAX_SEED), help="The line's seed. By default what IN.EXT tells, or 0.")
 @click.option("--in-format", help="Format of IN.EXT, where its ending does not tell.")
 @click.option("--format", "format_name", help="Format of OUT.EXT, where its ending does not tell.")
 @reported
-def command(raw: Path, out: Path, profile: str, project: Path | None, audio: Path | None, channel: str, emotion: str | None,
-            seed: int | None, in_format: str | None, format_name: str | None) -> int:
+@export_options
+def command(raw: Path, out: Path, profile: str, project: Path | None, sound: Path | None, channel: str, emotion: str | None,
+            seed: int | None, in_format: str | None, format_name: str | None, export: ExportOptions) -> int:
     """Post-process the clip IN.EXT to OUT.EXT, each in any format.
 
     IN.EXT is a raw clip, as `a2f-batch bake --profile raw line.wav line.npz` writes it. With the line's sound, the result is what
@@ -46,6 +49,8 @@ def command(raw: Path, out: Path, profile: str, project: Path | None, audio: Pat
     """
     reading = format_named(in_format) if in_format else format_of(raw)
     writing = format_named(format_name) if format_name else format_of(out)
+    export.check([writing])
+    show_match(export)
     policy = read_channel(channel)
     felt = None if emotion is None else Envelope.parse(emotion)
     try:
@@ -57,16 +62,16 @@ def command(raw: Path, out: Path, profile: str, project: Path | None, audio: Pat
     chosen = profiles.profile(profile)
     check_writable(out.parent)
     try:
-        wave = load_audio(audio, channel=policy) if audio else None
+        wave = load_audio(sound, channel=policy) if sound else None
         _warn(raw, clip, wave)
         check_channels(profiles.draft(profile), clip.names)
         felt = felt or _emotion(clip)
         finished = post(clip, chosen, wave=wave, seed=_seed(clip) if seed is None else seed, emotion=felt)
-        export(finished, out, format=writing.name)
+        export.export(finished, out, writing, sound)
     except A2FError as error:
         if error.code == "wave-missing":
             show(ProfileError(f"The profile '{profile}' needs the line's sound: {error.problem}",
-                              "Give it with --audio LINE.wav, or choose a profile without this stage.", code=error.code))
+                              "Give it with --sound LINE.wav, or choose a profile without this stage.", code=error.code))
             return WRONG_CALL
         show(error)
         return SOME_FAILED

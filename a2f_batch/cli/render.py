@@ -18,9 +18,11 @@ from a2f_batch.batch.run import Settings, run
 from a2f_batch.batch.summary import Report
 from a2f_batch.batch.warnings import WARNINGS
 from a2f_batch.cli.errors import DONE, INTERRUPTED, SOME_FAILED, reported
+from a2f_batch.cli.export_options import export_options, show_match
 from a2f_batch.cli.options import read_channel, read_formats, rendering_options
 from a2f_batch.cli.progress import progress
 from a2f_batch.emotion import NEUTRAL
+from a2f_batch.export.options import ExportOptions
 from a2f_batch.post import Profile
 from a2f_batch.post.trial import check_channels
 from a2f_batch.project import load_project
@@ -41,8 +43,10 @@ SHOWN_FAILURES = 20
 @click.option("--audio-root", type=click.Path(path_type=Path), help="Folder that the audio paths start from; the manifest's by default.")
 @click.option("--keep-going/--fail-fast", default=True, help="Render the other lines when one fails (the default), or start no more.")
 @reported
+@export_options
 def command(manifest: Path, out: Path, formats: str, fps: str, profile: str, project: Path | None, channel: str, engine: str, device: str,
-            precision: str, seed: int, workers: int | None, scheduler: str | None, audio_root: Path | None, keep_going: bool) -> int:
+            precision: str, seed: int, workers: int | None, scheduler: str | None, audio_root: Path | None, keep_going: bool,
+            export: ExportOptions) -> int:
     """Render every line of MANIFEST (CSV or JSON Lines).
 
     A row's own fps, profile, emotion, style and seed win over the options, and so does the profile that the project file gives its
@@ -55,9 +59,11 @@ def command(manifest: Path, out: Path, formats: str, fps: str, profile: str, pro
     choice = EngineChoice(engine, device, precision)
     channels = choice.loaded().names
     profiles = load_project(project, channels=channels)
-    defaults = Recipe(parse_fps(fps), NEUTRAL, None, profiles.profile(profile), seed, read_channel(channel))
+    defaults = Recipe(parse_fps(fps), NEUTRAL, None, profiles.profile(profile), seed, read_channel(channel), export)
     settings = Settings(out, read_formats(formats), defaults, choice, workers, scheduler, fail_fast=not keep_going,
                         project=profiles.path)
+    export.check(settings.formats)
+    match = show_match(export)
     lines = read_manifest(manifest, audio_root=audio_root, formats=settings.formats, find_profile=profiles.profile)
 
     def profile_of(line: Line) -> Profile | None:
@@ -68,6 +74,7 @@ def command(manifest: Path, out: Path, formats: str, fps: str, profile: str, pro
     with _stopping() as stop, progress(len(lines)) as step:
         report = run(lines, settings, profile_of=profile_of, stop=stop.event, on_result=step)
     _show(report)
+    report.match = match.report() if match else None
     report.write(out / "summary.json")
     click.echo(f"Files and summary.json are in {out}.")
     if stop.interrupted:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
+from inspect import Parameter, signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +25,7 @@ class Format:
         module: where its `write` and `read` are; imported when first used.
         description: one line for people.
         defaults: options that make `write` produce this format rather than its sibling's.
+        meshless: takes mesh='none' and writes the curves alone.
     """
 
     name: str
@@ -30,6 +33,13 @@ class Format:
     module: str
     description: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    meshless: bool = False
+
+    @cached_property
+    def options(self) -> tuple[str, ...]:
+        """The keywords that the format's `write` takes, but those that `defaults` settle; the module is imported to be asked."""
+        parameters = signature(self.load().write).parameters.values()
+        return tuple(one.name for one in parameters if one.kind is Parameter.KEYWORD_ONLY and one.name not in self.defaults)
 
     def load(self) -> ModuleType:
         """Import the format's module."""
@@ -39,10 +49,16 @@ class Format:
 FORMATS: dict[str, Format] = {fmt.name: fmt for fmt in (
     Format("glb", ".glb", "gltf", "glTF 2.0 in one binary file, morph-target animation on a head"),
     Format("gltf", ".gltf", "gltf", "glTF 2.0 as JSON with its buffer inside", {"binary": False}),
-    Format("fbx", ".fbx", "fbx", "FBX 7.4 binary, blend-shape animation on a head"),
+    Format("fbx", ".fbx", "fbx", "FBX 7.4 binary, blend-shape animation on a head", meshless=True),
     Format("csv", ".csv", "csv_livelink", "Live Link Face CSV, as Unreal imports it"),
     Format("csv-plain", ".plain.csv", "csv_plain", "one row a frame, one column a channel, time in seconds"),
+    Format("csv-long", ".long.csv", "csv_long", "one row a frame and channel: time, channel, value"),
     Format("anim", ".anim", "maya_anim", "Maya ASCII animation (animImport)"),
+    Format("usd", ".usdc", "usd", "OpenUSD crate, UsdSkel blend shapes on a head; needs usd-core"),
+    Format("usda", ".usda", "usd", "OpenUSD as text; needs usd-core", {"text": True}),
+    Format("vrma", ".vrma", "vrm", "VRM Animation: expressions of a VRM 1.0 character"),
+    Format("visemes", ".visemes.json", "visemes", "Oculus-15 visemes as JSON"),
+    Format("metahuman", ".metahuman.csv", "metahuman_csv", "MetaHuman control curves, laid out as csv-plain"),
     Format("npz", ".npz", "npz", "NumPy arrays, lossless; opens in the XRMogen services"),
 )}
 

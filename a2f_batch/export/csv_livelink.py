@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from a2f_batch.clip import FaceClip
 from a2f_batch.errors import ClipError, ExportError
-from a2f_batch.export import csv_plain
+from a2f_batch.export import csv_long, csv_plain
 from a2f_batch.export.atomic import replacing
-from a2f_batch.export.csv_table import Row, fixed_rows, numbers, read_rows
+from a2f_batch.export.csv_table import Row, Words, fixed_rows, numbers, packed, read_rows
 from a2f_batch.export.timing import assume_fps, infer_fps
 from a2f_batch.export.tracks import weights_for
 from a2f_batch.names import vocabulary
@@ -22,18 +23,24 @@ from a2f_batch.names import vocabulary
 _TICKS = 60_000
 _DAY = 24 * 3600
 _TIMECODE = re.compile(r"(\d\d):(\d\d):(\d\d):(\d\d)\.(\d{1,3})", re.ASCII)
+_START = re.compile(r"(\d\d):(\d\d):(\d\d):(\d{2,3})(?:\.(\d{1,3}))?", re.ASCII)
 
 
-def write(clip: FaceClip, path: Path) -> None:
+def write(clip: FaceClip, path: Path, *, timecode_start: str | None = None) -> None:
     """Write `clip`, one row a frame at the clip's own rate, values with ten decimals, LF line ends.
 
     All 61 columns are always there: 52 blend shapes in Live Link's own order, then nine rotations in radians
     (`names.ROTATIONS`); what the clip lacks is 0. Values are written as they are, never clamped.
 
+    Args:
+        timecode_start: `HH:MM:SS:FF` of the first frame, FF counting frames of the clip's rate, whole (29.97 as 30, without
+            drop-frame counting); or `HH:MM:SS:FF.mmm` as such a file has it, in sixtieths. None takes the clip's own start.
+
     Raises:
         ExportError: a channel that Live Link has no column for (code 'channel-without-column'), frames before
-            00:00:00 or after 24 hours (code 'time-out-of-range').
+            00:00:00 or after 24 hours (code 'time-out-of-range'), a start that is no timecode (code 'timecode').
     """
+    start = clip.start if timecode_start is None else _parse_start(timecode_start, clip.fps)
     names = vocabulary("livelinkface")
     hub = [names.to_hub.get(column, column) for column in names.channels]
     lacking = [name for name in clip.names if name not in hub]
@@ -41,21 +48,27 @@ def write(clip: FaceClip, path: Path) -> None:
         raise ExportError(f"Live Link Face has no column for the channel {', '.join(map(repr, lacking[:8]))}.",
                           "Rename the clip's channels to ARKit's, select() those, or write csv-plain.", code="channel-without-column")
     header = f"Timecode,BlendshapeCount,{','.join(names.channels)}\n".encode("ascii")
-    rows = fixed_rows(weights_for(clip, hub), [f"{code},{len(hub)}" for code in _timecodes(clip, path)])
+    codes = _timecodes(clip, path, start)
+    counts = np.broadcast_to(packed([f",{len(hub)}"]), (len(codes), 1))
+    rows = fixed_rows(weights_for(clip, hub), np.concatenate([codes, counts], axis=1))
     with replacing(path) as file:
-        file.write(header + rows)
+        file.write(header)
+        file.writelines(rows)
 
 
 def read(path: Path) -> FaceClip:
     """Read a take: ARKit names for the blend shapes, Live Link's for the rotations, in the file's order; rate and start from the timecodes.
 
-    Column names are compared without case, as Unreal does. A file in the plain layout is handed to `csv_plain`.
+    Column names are compared without case, as Unreal does. A file in the plain or the long layout is handed
+    to `csv_plain` or `csv_long`.
     One row alone tells no rate: 30 is assumed, with a warning in the log.
 
     Raises:
         ClipError: not such a file, cut, ragged, unevenly timed.
     """
     header, rows = read_rows(path)
+    if csv_long.is_long(header):
+        return csv_long.read(path)
     if csv_plain.is_plain(header):
         return csv_plain.read(path)
     if [cell.strip().lower() for cell in header[:2]] != ["timecode", "blendshapecount"]:
@@ -75,20 +88,44 @@ def read(path: Path) -> FaceClip:
                     fps, Fraction(ticks[0], _TICKS))
 
 
-def _timecodes(clip: FaceClip, path: Path) -> list[str]:
-    """Return every frame's `HH:MM:SS:FF.mmm`, each rounded once from its exact time."""
-    if clip.start < 0 or clip.start + clip.duration > _DAY:
+def _parse_start(text: str, fps: Fraction) -> Fraction:
+    """Return the seconds of a timecode."""
+    match = _START.fullmatch(text)
+    per_second = 60 if match and match[5] else round(fps)
+    if match is None or int(match[2]) > 59 or int(match[3]) > 59 or int(match[4]) >= per_second:
+        raise ExportError(f"'{text}' is no timecode of a take at {fps} frames per second.",
+                          f"Give HH:MM:SS:FF, such as 01:00:00:00, with FF below {round(fps)}.", code="timecode")
+    hours, minutes, seconds, frames = map(int, match.groups()[:4])
+    whole = (hours * 60 + minutes) * 60 + seconds
+    if match[5]:
+        return whole + Fraction(frames * 1000 + int(match[5].ljust(3, "0")), _TICKS)
+    # Hours, minutes and seconds are the clock's, as Unreal's importer takes them, at 29.97 too.
+    return whole + frames / fps
+
+
+def _timecodes(clip: FaceClip, path: Path, start: Fraction) -> Words:
+    """Return every frame's `HH:MM:SS:FF.mmm`, each rounded once from its exact time, shape (frames, 4)."""
+    if start < 0 or start + clip.duration > _DAY:
         raise ExportError(f"Can't write '{path}': timecodes reach from 0 to 24 hours, the clip is at "
-                          f"{float(clip.start):g} to {float(clip.start + clip.duration):g} s.",
+                          f"{float(start):g} to {float(start + clip.duration):g} s.",
                           "Set the clip's start to 0.", code="time-out-of-range")
     # (first + i * step) / unit ticks, in whole numbers, as in rates.frame_times.
-    unit = clip.start.denominator * clip.fps.numerator
-    first, step = int(clip.start * unit) * _TICKS, int(unit / clip.fps) * _TICKS
-    codes = []
-    for frame in range(clip.n_frames):
-        seconds, tick = divmod((2 * (first + frame * step) + unit) // (2 * unit), _TICKS)
-        codes.append(f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{tick // 1000:02d}.{tick % 1000:03d}")
-    return codes
+    unit = start.denominator * clip.fps.numerator
+    first, step = int(start * unit) * _TICKS, int(unit / clip.fps) * _TICKS
+    ticks = np.array([(2 * (first + frame * step) + unit) // (2 * unit) for frame in range(clip.n_frames)])
+    minutes = ticks // (60 * _TICKS)
+    seconds = ticks // _TICKS - 60 * minutes
+    thousandths = ticks % _TICKS
+    indices = minutes // 10, minutes % 10 * 60 + seconds, thousandths // 1000, thousandths % 1000
+    return np.stack([table[index] for table, index in zip(_words(), indices, strict=True)], axis=1)
+
+
+@cache
+def _words() -> tuple[Words, ...]:
+    """Return the words of a timecode, four characters each: 'HH:M' by tens of minutes, 'M:SS' by seconds, ':FF.', 'mmm'."""
+    texts = ([f"{i // 6:02d}:{i % 6}" for i in range(24 * 6 + 1)], [f"{i // 60}:{i % 60:02d}" for i in range(600)],
+             [f":{i:02d}." for i in range(60)], [f"{i:03d}" for i in range(1000)])
+    return tuple(packed(table).ravel() for table in texts)
 
 
 def _ticks(path: Path, rows: list[Row]) -> list[int]:

@@ -12,7 +12,7 @@ import numpy as np
 from a2f_batch.clip import FaceClip
 from a2f_batch.errors import ClipError
 from a2f_batch.export.atomic import replacing
-from a2f_batch.export.csv_table import Row, numbers, read_rows
+from a2f_batch.export.csv_table import Row, lossless_rows, numbers, packed, read_rows
 from a2f_batch.export.timing import infer_fps
 from a2f_batch.export.tracks import check_names
 from a2f_batch.rates import fps_text, parse_fps
@@ -21,7 +21,7 @@ _RESERVED = ("time", "fps")
 
 
 def write(clip: FaceClip, path: Path) -> None:
-    """Write `clip`: values with the nine digits that give every float32 back, times with all digits of a float64.
+    """Write `clip`: values so that every float32 is had back, times with all digits of a float64.
 
     There is no comment line, which most readers trip over: the rate is told by the times. Where it is not (one frame
     alone, a rate of an odd fraction), a second column `fps` repeats it in every row. `meta` is not written.
@@ -30,18 +30,26 @@ def write(clip: FaceClip, path: Path) -> None:
         ExportError: a channel named 'time' or 'fps', or with a control character (code 'channel-name').
     """
     check_names(clip, reserved=_RESERVED, format="csv-plain")
-    times = clip.times()
-    prefixes = [repr(time) for time in times.tolist()]
-    leading = ["time"]
-    if not _tells_rate(times, clip.fps, path):
-        leading.append("fps")
-        prefixes = [f"{prefix},{fps_text(clip.fps)}" for prefix in prefixes]
-    header = io.StringIO()
-    csv.writer(header, lineterminator="\n").writerow([*leading, *clip.names])
-    row = ",%.9g" * len(clip.names)
-    rows = [f"{prefix}{row % tuple(values)}\n" for prefix, values in zip(prefixes, clip.values.tolist(), strict=True)]
+    leading, prefixes = timed(clip, path)
     with replacing(path) as file:
-        file.write("".join([header.getvalue(), *rows]).encode("utf-8"))
+        file.write(header_line([*leading, *clip.names]))
+        file.writelines(lossless_rows(clip.values, packed(prefixes)))
+
+
+def timed(clip: FaceClip, path: Path) -> tuple[Row, list[str]]:
+    """Return the leading columns' names, `time` and where needed `fps`, and their text in each frame."""
+    times = clip.times()
+    texts = [repr(time) for time in times.tolist()]
+    if _tells_rate(times, clip.fps, path):
+        return ["time"], texts
+    return ["time", "fps"], [f"{text},{fps_text(clip.fps)}" for text in texts]
+
+
+def header_line(cells: Row) -> bytes:
+    """Return a header, quoted where it must be."""
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(cells)
+    return header.getvalue().encode("utf-8")
 
 
 def is_plain(header: Row) -> bool:
@@ -60,18 +68,28 @@ def read(path: Path) -> FaceClip:
         raise ClipError(f"'{path}' line 1: a plain CSV clip starts with the column 'time', this one with '{header[0] if header else ''}'.",
                         "Give a file written as csv-plain; name a Live Link Face take .csv.", code="clip-format")
     first = 2 if header[1:2] == ["fps"] else 1
+    fps, start = rate_and_start([row[0] for row in rows], rows[0][1] if first == 2 else None, path)
+    return FaceClip(tuple(header[first:]), numbers(path, header, rows, first=first), fps, start)
+
+
+def rate_and_start(texts: list[str], fps: str | None, path: Path) -> tuple[Fraction, Fraction]:
+    """Return the rate and the start of frames at the times `texts`, of which `fps` tells the rate where they don't.
+
+    Raises:
+        ClipError: a time that is no number (code 'clip-cell'), unevenly timed or a rate that nothing tells (code 'clip-uneven').
+    """
     try:
-        times = np.array([float(row[0]) for row in rows])
+        times = np.array([float(text) for text in texts])
     except ValueError as error:
         raise ClipError(f"'{path}': column 'time' holds what is no number: {error}.", "Correct it, or export the file again.",
                         code="clip-cell") from None
-    if first == 2:
-        fps = parse_fps(rows[0][1])
-    elif len(rows) > 1:
-        fps = infer_fps(times, _resolution(times), path)
+    if fps is not None:
+        rate = parse_fps(fps)
+    elif len(texts) > 1:
+        rate = infer_fps(times, _resolution(times), path)
     else:
         raise ClipError(f"'{path}': one frame alone tells no frame rate.", "Add a column 'fps' after 'time'.", code="clip-uneven")
-    return FaceClip(tuple(header[first:]), numbers(path, header, rows, first=first), fps, _start(rows[0][0], fps))
+    return rate, _start(texts[0], rate)
 
 
 def _tells_rate(times: np.ndarray[tuple[int], np.dtype[np.float64]], fps: Fraction, path: Path) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,17 @@ from a2f_batch.errors import ClipError
 
 Row = list[str]
 
-_LARGEST = 10**4  # what has more than four digits before the point is formatted one by one
+Words: TypeAlias = npt.NDArray[np.uint32]
+
+# Cells at a time: what is worked on stays in the processor's cache, and a long clip takes no more memory than a short one.
+_CELLS = 1 << 13
+_DECIMALS = 10**10
+# From ten on a number has more digits than a cell of four words has room for.
+_LARGEST = 9.9999
 
 
-def fixed_rows(values: Values, prefixes: Sequence[str]) -> bytes:
-    """Return one line a frame: its prefix, then each value after a comma, with ten decimals; LF after every line.
+def fixed_rows(values: Values, prefixes: Words) -> Iterator[bytes]:
+    """Yield lines, one a frame: its prefix, then each value after a comma, with ten decimals; LF after every line.
 
     Formatting number after number takes the better part of a batch's time; so all digits are looked up at once, four
     characters to a 32-bit word, and NULs, which stand for no character, are dropped at the end.
@@ -27,36 +34,85 @@ def fixed_rows(values: Values, prefixes: Sequence[str]) -> bytes:
 
     Args:
         values: shape (frames, channels).
-        prefixes: one ASCII text a frame, all of one length.
+        prefixes: text of each frame, see `packed`, shape (frames, words).
     """
-    if np.abs(values).max(initial=0) >= _LARGEST - 1:
-        row = ",%.10f" * values.shape[1]
-        return "".join([f"{prefix}{row % tuple(frame)}\n" for prefix, frame in zip(prefixes, values.tolist(), strict=True)]).encode("ascii")
-    units = np.rint(np.abs(values.astype(np.float64)) * 1e10).astype(np.int64)
-    # Quotients alone: numpy divides by a constant ten times faster than it takes divmod.
-    thousands, upper, whole = units // 10**3, units // 10**7, units // 10**10
-    negative = ((values < 0) & (units > 0)).view(np.uint8)
-    indices = negative, whole, upper - whole * 10**3, thousands - upper * 10**4, units - thousands * 10**3
-    cells = np.empty((*values.shape, 5), dtype=np.uint32)
-    for word, (table, index) in enumerate(zip(_words(), indices, strict=True)):
-        cells[..., word] = table[index]
-    width = -(-len(prefixes[0]) // 4) * 4
-    starts, ends = _packed(prefixes, width), _packed(["\n"] * len(prefixes))
-    lines = np.concatenate([starts.reshape(len(prefixes), -1), cells.reshape(len(prefixes), -1), ends[:, None]], axis=1)
-    text: bytes = lines.tobytes()
+    for rows in _blocks(values):
+        chunk, starts = values[rows], prefixes[rows]
+        if np.abs(chunk).max(initial=0) < _LARGEST:
+            yield _lines(starts, _cells(chunk, strip=False)[0])
+        else:
+            row = ",%.10f" * values.shape[1] + "\n"
+            yield b"".join([start.tobytes().replace(b"\0", b"") + (row % tuple(frame)).encode("ascii")
+                            for start, frame in zip(starts, chunk.tolist(), strict=True)])
+
+
+def lossless_rows(values: Values, prefixes: Words) -> Iterator[bytes]:
+    """Yield lines as `fixed_rows` does, each value so that its float32 is had back: ten decimals at most, or nine digits."""
+    for rows in _blocks(values):
+        chunk = values[rows]
+        cells, written = _cells(chunk, strip=True)
+        # The double nearest to the decimal text, which is what readers make of it before they round it to float32.
+        lost = np.flatnonzero(written != np.abs(chunk))
+        if len(lost):
+            texts = [b",%.9g" % value for value in chunk.ravel()[lost].tolist()]
+            cells.reshape(-1, 4).view("S16").ravel()[lost] = texts  # a sign, nine digits, a point and an exponent fit with the comma
+        yield _lines(prefixes[rows], cells)
+
+
+def packed(texts: Sequence[str]) -> Words:
+    """Return texts in UTF-8 as words of four bytes, filled up with NULs, shape (texts, words)."""
+    encoded = [text.encode("utf-8") for text in texts]
+    width = -(-max(map(len, encoded)) // 4) * 4
+    return np.frombuffer(b"".join([text.ljust(width, b"\0") for text in encoded]), dtype=np.uint32).reshape(len(texts), -1)
+
+
+def _blocks(values: Values) -> Iterator[slice]:
+    rows = max(1, _CELLS // max(1, values.shape[1]))
+    return (slice(first, first + rows) for first in range(0, len(values), rows))
+
+
+def _lines(prefixes: Words, cells: Words) -> bytes:
+    ends = np.full((len(cells), 1), packed(["\n"])[0, 0])
+    text: bytes = np.concatenate([prefixes, cells.reshape(len(cells), -1), ends], axis=1).tobytes()
     return text.translate(None, delete=b"\0")
 
 
-def _packed(texts: Sequence[str], width: int = 4) -> npt.NDArray[np.uint32]:
-    return np.frombuffer("".join([text.ljust(width, "\0") for text in texts]).encode("ascii"), dtype=np.uint32)
+def _cells(values: Values, *, strip: bool) -> tuple[Words, Values]:
+    """Return the text of `values` in ten decimals, shape (rows, channels, 4), and the magnitudes that it tells; 0 for those too large.
+
+    Args:
+        strip: leave out zeros at the end.
+    """
+    size = np.abs(values.astype(np.float64))
+    units = np.rint(np.where(size < _LARGEST, size, 0) * _DECIMALS).astype(np.int64)
+    # Quotients alone: numpy divides by a constant ten times faster than it takes divmod, and 32 bits faster than 64.
+    upper = (units // 100).astype(np.uint32)
+    last = (units - upper.astype(np.int64) * 100).astype(np.uint32)
+    middle = upper // 10**4
+    third = upper - middle * 10**4
+    whole = middle // 10**4
+    second = middle - whole * 10**4
+    head = whole + 10 * ((values < 0) & (units > 0))
+    tables = _words()
+    if strip:
+        # Behind each table stand its texts less the zeros at their end.
+        no_last = last == 0
+        no_third = no_last & (third == 0)
+        head += 20 * (no_third & (second == 0))
+        second, third, last = second + 10**4 * no_third, third + 10**4 * no_last, last + 100
+    cells = np.empty((*values.shape, 4), dtype=np.uint32)
+    for word, (table, index) in enumerate(zip(tables, (head, second, third, last), strict=True)):
+        cells[..., word] = table[index]
+    return cells, (units / _DECIMALS).astype(np.float32)
 
 
 @cache
-def _words() -> tuple[npt.NDArray[np.uint32], ...]:
-    """Return tables of words: comma and sign; four digits less leading zeros; point and three digits; four digits; three digits."""
-    texts = ([",", ",-"], [f"{i}" for i in range(10**4)], [f".{i:03d}" for i in range(10**3)],
-             [f"{i:04d}" for i in range(10**4)], [f"{i:03d}" for i in range(10**3)])
-    return tuple(_packed(table) for table in texts)
+def _words() -> tuple[Words, ...]:
+    """Return tables of words, each followed by its stripped texts: comma, sign, digit and point; four digits; four digits; two digits."""
+    heads = [f",{sign}{digit}." for sign in ("\0", "-") for digit in range(10)]
+    four, two = [f"{i:04d}" for i in range(10**4)], [f"{i:02d}" for i in range(100)]
+    four, two = four + [text.rstrip("0") for text in four], two + [text.rstrip("0") for text in two]
+    return tuple(packed(table).ravel() for table in (heads + [head[:-1] for head in heads], four, four, two))
 
 
 def read_rows(path: Path) -> tuple[Row, list[Row]]:
@@ -79,7 +135,7 @@ def read_rows(path: Path) -> tuple[Row, list[Row]]:
     if len(lines) < 2:
         raise ClipError(f"'{path}' has {len(lines)} lines: no frame.", "Export the clip again.", code="clip-empty")
     header = next(csv.reader(lines[:1]))
-    rows = [line.split(",") for line in lines[1:]]
+    rows = [line.split(",") if '"' not in line else next(csv.reader([line])) for line in lines[1:]]
     for line, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise ClipError(f"'{path}' line {line}: {len(row)} cells where the header has {len(header)}.",

@@ -27,8 +27,8 @@ _FOOTER_ID = bytes.fromhex("fabcab09d0c8d466b176fb831cf7267e")
 _FOOTER_END = bytes.fromhex("f85a8c6adef5d97eece90ce3758f290b")
 _MAGIC = b"Kaydara FBX Binary  \x00\x1a\x00"
 
-_VERSION = 7400
-_NULL_RECORD = bytes(13)
+_NARROW, _WIDE = struct.Struct("<IIIB"), struct.Struct("<QQQB")
+_NULL_RECORD = bytes(_NARROW.size)
 _END = struct.Struct("<I")
 # Shorter arrays grow when packed.
 _PACK_FROM_BYTES = 128
@@ -95,12 +95,23 @@ def encode_block(records: Iterable[Node | Block], *, level: int = 6) -> Block:
     return Block(bytes(out), tuple(ends))
 
 
-def encode(records: Iterable[Node | Block]) -> bytes:
-    """Return a whole FBX 7.4 file that holds `records`; the same records give the same bytes (with the same zlib)."""
-    header = _MAGIC + struct.pack("<I", _VERSION)
-    body = b"".join((header, encode_block(records).moved(len(header)), _NULL_RECORD, _FOOTER_ID))
+def encode(records: Iterable[Node | Block], *, version: int = 7400) -> bytes:
+    """Return a whole FBX file that holds `records`; the same records give the same bytes (with the same zlib).
+
+    Args:
+        version: 7400, or 7500: the same but for record headers of 64 bits.
+    """
+    header = _MAGIC + struct.pack("<I", version)
+    block = encode_block(records)
+    if version < 7500:
+        content = block.moved(len(header)) + _NULL_RECORD
+    else:
+        content = bytearray()
+        _put_wide(content, len(header), block.content, 0, len(block.content))
+        content += bytes(_WIDE.size)
+    body = header + content + _FOOTER_ID
     # Aligned to 16 bytes; a full 16 where it is aligned already.
-    return body + bytes(16 - len(body) % 16) + bytes(4) + struct.pack("<I", _VERSION) + bytes(120) + _FOOTER_END
+    return body + bytes(16 - len(body) % 16) + bytes(4) + struct.pack("<I", version) + bytes(120) + _FOOTER_END
 
 
 def decode(content: bytes, source: str) -> tuple[int, Node]:
@@ -119,7 +130,7 @@ def decode(content: bytes, source: str) -> tuple[int, Node]:
     (version,) = struct.unpack_from("<I", content, len(_MAGIC))
     if not 7000 <= version < 8000:
         raise unreadable(source, f"its version is {version}, not 7000 to 7999")
-    reader = _Reader(content, source, struct.Struct("<QQQB" if version >= 7500 else "<IIIB"))
+    reader = _Reader(content, source, _WIDE if version >= 7500 else _NARROW)
     records, _ = reader.records(len(_MAGIC) + 4, len(content), 0)
     return version, Node("", (), records)
 
@@ -148,6 +159,21 @@ def _put(out: bytearray, ends: list[int], records: Iterable[Node | Block], level
             out += _NULL_RECORD
         struct.pack_into("<III", out, start, len(out), len(record.properties), length)
         ends.append(start)
+
+
+def _put_wide(out: bytearray, moved: int, content: bytes, at: int, stop: int) -> None:
+    """Append the records of `content` from `at` to `stop` with 64-bit headers; their ends count from `moved` bytes before `out`."""
+    while at < stop:
+        end, count, length, name_length = _NARROW.unpack_from(content, at)
+        if end == 0:
+            out += bytes(_WIDE.size)
+            at += _NARROW.size
+            continue
+        start, children = len(out), at + _NARROW.size + name_length + length
+        out += bytes(_WIDE.size) + content[at + _NARROW.size:children]
+        _put_wide(out, moved, content, children, end)
+        _WIDE.pack_into(out, start, moved + len(out), count, length, name_length)
+        at = end
 
 
 def _encoded(value: Property, level: int) -> bytes:

@@ -35,15 +35,16 @@ def p(name: str, kind: str, label: str = "", flags: str = "", *values: str | int
     return Node("P", (name, kind, label, flags, *values))
 
 
-def before_objects(fps: Fraction, first: int, last: int, take: str, definitions: Block) -> Iterator[Node | Block]:
+def before_objects(version: int, fps: Fraction, first: int, last: int, take: str, definitions: Block) -> Iterator[Node | Block]:
     """Yield the records in front of Objects.
 
     Args:
+        version: 7400 or 7500.
         first, last: times of the first and the last key, in ticks.
         take: the animation stack's name.
         definitions: see `definitions`.
     """
-    yield from _header()
+    yield from _header(version)
     yield Node("GlobalSettings", (), (Node("Version", (1000,)), properties(
         # Right-handed, Y up, Z towards the viewer; one unit is one centimetre: Maya's own, so nothing is converted there.
         *(p(f"{axis}{part}", "int", "Integer", "", value)
@@ -88,7 +89,13 @@ def takes(take: str, first: int, last: int) -> Node:
 
 
 @cache
-def _header() -> tuple[Node, ...]:
+def node_properties() -> frozenset[str]:
+    """Return the names of the properties that every node has, which a user's own can't have."""
+    return frozenset(row.properties[0] for row in _node_template())
+
+
+@cache
+def _header(version: int) -> tuple[Node, ...]:
     date, time = CREATION_TIME.split()
     stamp = zip(("Year", "Month", "Day", "Hour", "Minute", "Second", "Millisecond"),
                 (*date.split("-"), *time.split(":")), strict=True)
@@ -98,7 +105,7 @@ def _header() -> tuple[Node, ...]:
     texts = ("Title", "Subject", "Author", "Keywords", "Revision", "Comment")
     return (
         Node("FBXHeaderExtension", (), (
-            Node("FBXHeaderVersion", (1003,)), Node("FBXVersion", (7400,)), Node("EncryptionType", (0,)),
+            Node("FBXHeaderVersion", (1003,)), Node("FBXVersion", (version,)), Node("EncryptionType", (0,)),
             Node("CreationTimeStamp", (), (Node("Version", (1000,)), *(Node(name, (int(value),)) for name, value in stamp))),
             Node("Creator", (_CREATOR,)),
             Node("SceneInfo", ("GlobalInfo\x00\x01SceneInfo", "UserData"), (
@@ -136,6 +143,7 @@ def _templates() -> dict[str, tuple[Node]]:
             _color("VectorDisplacementColor", 0.0), p("VectorDisplacementFactor", "double", "Number", "", 1.0),
             *_shade("Specular", 0.2, 1.0), p("ShininessExponent", "Number", "", "A", 20.0), *_shade("Reflection", 0.0, 1.0))),
         "Model": template("FbxNode", _node_template()),
+        "NodeAttribute": template("FbxNull", (_color("Color", 0.8), p("Size", "double", "Number", "", 100.0), *_enums("Look"))),
         "AnimationCurveNode": template("FbxAnimCurveNode", (p("d", "Compound"),)),
     }
 

@@ -7,26 +7,34 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pygltflib
 
-from a2f_batch.clip import FaceClip
+from a2f_batch.clip import FaceClip, Values
 from a2f_batch.errors import ExportError
 from a2f_batch.export.atomic import replacing
+from a2f_batch.export.gltf_audio import embedded, linked
+from a2f_batch.export.reduce import Interpolation, KeyCount, reduce_keys, slopes
+from a2f_batch.export.rotations import EYE_PARTS, Joint, eye_centre, quaternions, turns
 from a2f_batch.export.tracks import check_names, check_targets, weights_for
 from a2f_batch.rates import fps_text
 from a2f_batch.rig.mesh import Material, Mesh, Part
 
 Json = dict[str, Any]
 
+_SAMPLERS = {"linear": pygltflib.ANIM_LINEAR, "cubic": pygltflib.ANIM_CUBICSPLINE}
 
-def write(clip: FaceClip, path: Path, *, mesh: Mesh | None = None, binary: bool = True) -> None:
-    """Write `mesh`, every part a node under one root, with one animation: a LINEAR `weights` channel for every part with targets.
+
+def write(clip: FaceClip, path: Path, *, mesh: Mesh | Literal["none"] | None = None, binary: bool = True, tolerance: float | None = None,
+          interpolation: Interpolation = "linear", compact: bool = False, rotations: bool = False, audio: Path | None = None,
+          audio_mode: Literal["embed", "link", "none"] = "none") -> KeyCount:
+    """Write `mesh`, every part a node under one root, with one animation: a `weights` channel for every part with targets.
 
     The animation is named after the clip's line (`meta['line']`, else the file's stem); its extras hold the exact `fps`
     and `start` as text. Targets that the clip lacks stay at 0; values are written as they are, never clamped.
@@ -34,10 +42,20 @@ def write(clip: FaceClip, path: Path, *, mesh: Mesh | None = None, binary: bool 
     Args:
         mesh: what carries the channels; the default head if None.
         binary: a .glb, or else a .gltf that holds its buffer as base64.
+        tolerance: key only the frames that keep every weight within this; None keys every frame. A sampler keys all its targets at
+            once, and all parts share their times, so this saves less than in formats that key each channel by itself.
+        interpolation: between keys: LINEAR or CUBICSPLINE.
+        compact: 16-bit weights (error at most 8e-6) for every part whose weights are all in 0..1; linear keys only.
+        rotations: turn the whole, and with the default head each eyeball, by the clip's rotation channels, a key on every frame. Eyeballs
+            that turn so are not moved by their eyeLook targets too; lids are.
+        audio: the line's sound file, for `audio_mode`.
+        audio_mode: 'embed' puts the file's bytes into the buffer; 'link' names its place as seen from the folder of `path`. Either way
+            the animation's `extras.audio` tells name, mimeType, offset (seconds) and bufferView or uri: nobody's extension, for your tools.
 
     Raises:
-        ExportError: a channel of `clip` is not a target of `mesh` (code 'channel-without-target'), frames before 0 s or
-            so late that float32 can't tell them apart (code 'time-out-of-range').
+        ExportError: no mesh (code 'mesh-none'), a channel of `clip` is not a target of `mesh` (code 'channel-without-target'), frames
+            before 0 s or so late that float32 can't tell them apart (code 'time-out-of-range'), a sound that can't be read (code
+            'audio-unreadable').
 
     Source: glTF 2.0 specification (Khronos), sections 3.6.2 (accessors), 3.7.2.2 (morph targets), 3.11 (animations).
     """
@@ -46,12 +64,20 @@ def write(clip: FaceClip, path: Path, *, mesh: Mesh | None = None, binary: bool 
         from a2f_batch.rig.head import default_head
 
         mesh = default_head()
+    if not isinstance(mesh, Mesh):
+        from a2f_batch.export.options import mesh_required
+
+        raise mesh_required("glTF")
     check_names(clip, reserved=(), format="glTF")
     check_targets(clip, mesh)
-    layout = _mesh_layout(mesh)
-    document, buffer = _animated(layout, clip, path)
+    layout = _mesh_layout(mesh, rotations)
+    moving = clip.select([name for name in mesh.targets if name in clip]).values
+    keys = reduce_keys(moving, tolerance, interpolation)
+    document, buffer = _animated(layout, clip, path, _Keying(keys, interpolation, compact), audio if audio_mode != "none" else None,
+                                 embed=audio_mode == "embed")
     with replacing(path) as file:
         file.write(_glb(document, buffer) if binary else _gltf(document, buffer))
+    return KeyCount(clip.n_frames * len(mesh.targets), len(keys) * len(mesh.targets))
 
 
 def read(path: Path) -> FaceClip:
@@ -86,10 +112,20 @@ class _MeshLayout:
     document: Json
     content: bytes
     animated: tuple[tuple[int, tuple[str, ...]], ...]  # (node, its targets)
+    joints: tuple[tuple[Joint, int, frozenset[int]], ...] = ()  # (joint, its node, the nodes that turn with an eye)
+
+
+@dataclass(frozen=True, eq=False)
+class _Keying:
+    """Which frames are keyed, and how."""
+
+    frames: npt.NDArray[np.int64]
+    interpolation: Interpolation
+    compact: bool
 
 
 @lru_cache(maxsize=4)
-def _mesh_layout(mesh: Mesh) -> _MeshLayout:
+def _mesh_layout(mesh: Mesh, rotations: bool = False) -> _MeshLayout:
     # Keyed by identity: meshes compare by it, and are frozen.
     document, buffer = pygltflib.GLTF2(), _Buffer()
     document.asset = pygltflib.Asset(generator="a2f-batch", version="2.0")
@@ -102,7 +138,24 @@ def _mesh_layout(mesh: Mesh) -> _MeshLayout:
         document.meshes.append(_mesh(part, materials.index(part.material), document.accessors, buffer))
     document.bufferViews = buffer.views
     animated = tuple((index, tuple(part.morphs)) for index, part in enumerate(mesh.parts, start=1) if part.morphs)
-    return _MeshLayout(_as_json(document), bytes(buffer.content), animated)
+    joints = _joints(mesh, document.nodes) if rotations else ()
+    return _MeshLayout(_as_json(document), bytes(buffer.content), animated, joints)
+
+
+def _joints(mesh: Mesh, nodes: list[pygltflib.Node]) -> tuple[tuple[Joint, int, frozenset[int]], ...]:
+    """Put the parts of each eye under a node at its centre; return what the head and the eyes turn."""
+    root, found = nodes[0], []
+    number = {part.name: index for index, part in enumerate(mesh.parts, start=1)}
+    for joint, parts in EYE_PARTS.items():
+        centre = eye_centre(mesh, joint)
+        if centre is not None:
+            held = [number[name] for name in parts if name in number]
+            for index in held:
+                nodes[index].translation = [-axis for axis in centre]
+            root.children = [child for child in root.children if child not in held] + [len(nodes)]
+            found.append((joint, len(nodes), frozenset(held)))
+            nodes.append(pygltflib.Node(name=joint, translation=list(centre), children=held))
+    return (("Head", 0, frozenset()), *found)
 
 
 def _material(material: Material) -> pygltflib.Material:
@@ -143,8 +196,10 @@ def _targets(part: Part, accessors: list[pygltflib.Accessor], buffer: _Buffer) -
     # One view each for all indices, offsets and normal offsets of the part: a view a target would make the JSON a third longer.
     first = np.cumsum([0] + [len(morph.indices) for morph in morphs])
     indices = buffer.add(np.concatenate([morph.indices for morph in morphs]).astype(dtype))
-    values = {"POSITION": buffer.add(np.concatenate([morph.offsets for morph in morphs])),
-              "NORMAL": buffer.add(np.concatenate([morph.normal_offsets for morph in morphs]))}
+    values = {"POSITION": buffer.add(np.concatenate([morph.offsets for morph in morphs]))}
+    normal_offsets = np.concatenate([morph.normal_offsets for morph in morphs])
+    if normal_offsets.any():
+        values["NORMAL"] = buffer.add(normal_offsets)
     targets: list[Json] = []
     for start, morph in zip(first.tolist(), morphs, strict=False):
         target: Json = {}
@@ -166,13 +221,14 @@ def _targets(part: Part, accessors: list[pygltflib.Accessor], buffer: _Buffer) -
     return targets
 
 
-def _animated(layout: _MeshLayout, clip: FaceClip, path: Path) -> tuple[Json, bytes]:
-    """Return the mesh's document and buffer with the clip's animation added."""
+def _animated(layout: _MeshLayout, clip: FaceClip, path: Path, keying: _Keying, audio: Path | None, *, embed: bool) -> tuple[Json, bytes]:
+    """Return the mesh's document and buffer with the clip's animation added, and its sound."""
     times = clip.times().astype(np.float32)
     if times[0] < 0 or (np.diff(times) <= 0).any():
         raise ExportError(f"Can't write '{path}': glTF's times start at 0 and are float32; the clip's run from "
                           f"{float(clip.start):g} s in steps of {float(1 / clip.fps):g} s.",
                           "Set the clip's start to 0.", code="time-out-of-range")
+    every_time, times = times, times[keying.frames]
     first_accessor = len(layout.document["accessors"])
     buffer = _Buffer(len(layout.document["bufferViews"]), len(layout.content))
     low, high = _bounds(times[:, None])
@@ -181,17 +237,52 @@ def _animated(layout: _MeshLayout, clip: FaceClip, path: Path) -> tuple[Json, by
     animation = pygltflib.Animation(name=str(clip.meta.get("line") or path.stem),
                                     extras={"fps": fps_text(clip.fps), "start": str(clip.start)})
     for node, targets in layout.animated:
+        turned = any(node in held and turns(clip, joint) for joint, _, held in layout.joints)
         weights = weights_for(clip, targets)
-        accessors.append(pygltflib.Accessor(bufferView=buffer.add(weights), componentType=pygltflib.FLOAT, count=weights.size,
-                                            type=pygltflib.SCALAR, byteOffset=None, normalized=None))
+        output = _keyed(np.zeros_like(weights) if turned else weights, keying, clip.fps)
+        whole = output.dtype == np.uint16
+        accessors.append(pygltflib.Accessor(bufferView=buffer.add(output), count=output.size, type=pygltflib.SCALAR, byteOffset=None,
+                                            componentType=pygltflib.UNSIGNED_SHORT if whole else pygltflib.FLOAT,
+                                            normalized=whole or None))
         animation.samplers.append(pygltflib.AnimationSampler(input=first_accessor, output=first_accessor + len(accessors) - 1,
-                                                             interpolation=pygltflib.ANIM_LINEAR))
+                                                             interpolation=_SAMPLERS[keying.interpolation]))
         animation.channels.append(pygltflib.AnimationChannel(
             sampler=len(animation.samplers) - 1, target=pygltflib.AnimationChannelTarget(node=node, path=pygltflib.WEIGHTS)))
+    turning = [(node, quaternions(clip, joint)) for joint, node, _ in layout.joints if turns(clip, joint)]
+    if turning:
+        low, high = _bounds(every_time[:, None])
+        accessors.append(pygltflib.Accessor(bufferView=buffer.add(every_time), componentType=pygltflib.FLOAT, count=len(every_time),
+                                            type=pygltflib.SCALAR, min=low, max=high, byteOffset=None, normalized=None))
+        input_accessor = first_accessor + len(accessors) - 1
+        for node, rotation in turning:
+            accessors.append(pygltflib.Accessor(bufferView=buffer.add(rotation), componentType=pygltflib.FLOAT, count=len(rotation),
+                                                type=pygltflib.VEC4, byteOffset=None, normalized=None))
+            animation.samplers.append(pygltflib.AnimationSampler(input=input_accessor, output=first_accessor + len(accessors) - 1,
+                                                                 interpolation=pygltflib.ANIM_LINEAR))
+            animation.channels.append(pygltflib.AnimationChannel(
+                sampler=len(animation.samplers) - 1, target=pygltflib.AnimationChannelTarget(node=node, path=pygltflib.ROTATION)))
+    if audio is not None and embed:
+        sound, described = embedded(audio)
+        animation.extras["audio"] = {**described, "bufferView": buffer.add(np.frombuffer(sound, np.uint8))}
+    elif audio is not None:
+        animation.extras["audio"] = linked(audio, path)
     added = _as_json(pygltflib.GLTF2(accessors=accessors, bufferViews=buffer.views, animations=[animation]))
     content = layout.content + bytes(buffer.content)
     lists = {key: layout.document.get(key, []) + added[key] for key in ("accessors", "animations", "bufferViews")}
     return {**layout.document, **lists, "buffers": [{"byteLength": len(content)}]}, content
+
+
+def _keyed(weights: Values, keying: _Keying, fps: Fraction) -> npt.NDArray[Any]:
+    """Return a sampler's output, shape (keys, targets); CUBICSPLINE has a row of tangents, over seconds, before and after each."""
+    keyed = weights[keying.frames]
+    if keying.interpolation == "cubic":
+        tangents = slopes(weights)[keying.frames] * np.float32(fps)
+        output: Values = np.stack([tangents, keyed, tangents], axis=1).reshape(-1, weights.shape[1])
+        return output
+    if keying.compact and keyed.min() >= 0 and keyed.max() <= 1:
+        whole: npt.NDArray[np.uint16] = np.rint(keyed.astype(np.float64) * 65_535).astype(np.uint16)
+        return whole
+    return keyed
 
 
 def _as_json(document: pygltflib.GLTF2) -> Json:

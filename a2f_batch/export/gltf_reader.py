@@ -14,16 +14,18 @@ import numpy.typing as npt
 
 from a2f_batch.clip import FaceClip, Values
 from a2f_batch.errors import ClipError
+from a2f_batch.export.reduce import MAX_FRAMES, Frames, evaluate
 from a2f_batch.export.timing import assume_fps, infer_fps
 from a2f_batch.rates import parse_fps
 
-_FLOAT = 5126
+_FLOAT, _UNSIGNED_SHORT = 5126, 5123
 
 
 def read(path: Path) -> FaceClip:
     """Read the first animation: one channel for every name in some animated mesh's `extras.targetNames`, the first mesh's curve.
 
-    Rate and start come from the animation's extras, as `gltf.write` leaves them, else from the key times.
+    Rate and start come from the animation's extras, as `gltf.write` leaves them, else from the key times. With extras, keys on some
+    frames alone are evaluated on all, LINEAR or CUBICSPLINE; without, there must be a key on every frame.
     Buffers must be inside the file.
 
     Raises:
@@ -56,8 +58,9 @@ def _clip(document: dict[str, Any], buffer: bytes, path: Path) -> FaceClip:
         if channel["target"]["path"] != "weights":
             continue
         sampler = animation["samplers"][channel["sampler"]]
-        if sampler.get("interpolation", "LINEAR") != "LINEAR":
-            raise ClipError(f"'{path}': its weights are keyed as {sampler['interpolation']}, not LINEAR.",
+        kind = sampler.get("interpolation", "LINEAR")
+        if kind not in ("LINEAR", "CUBICSPLINE"):
+            raise ClipError(f"'{path}': its weights are keyed as {kind}, not LINEAR or CUBICSPLINE.",
                             "Bake the animation.", code="clip-format")
         mesh = document["meshes"][document["nodes"][channel["target"]["node"]]["mesh"]]
         names = mesh.get("extras", {}).get("targetNames")
@@ -68,12 +71,28 @@ def _clip(document: dict[str, Any], buffer: bytes, path: Path) -> FaceClip:
         if times is not None and not np.array_equal(times, keyed):
             raise ClipError(f"'{path}': its meshes are keyed at different times.", "Bake the animation.", code="clip-uneven")
         times = keyed
-        weights = _floats(document, buffer, sampler["output"]).reshape(len(times), len(names))
-        for name, curve in zip(names, weights.T, strict=True):
+        # Arriving slope, value and leaving slope of each key, or the value alone.
+        rows = _floats(document, buffer, sampler["output"]).reshape(len(times), 3 if kind == "CUBICSPLINE" else 1, len(names))
+        for name, curve in zip(names, np.moveaxis(rows, -1, 0), strict=True):
             curves.setdefault(name, curve)
     assert times is not None  # some channel is of weights
     fps, start = _rate(animation.get("extras", {}), times.astype(np.float64), path)
-    return FaceClip(tuple(curves), np.stack(list(curves.values()), axis=1), fps, start)
+    frames = np.rint((times.astype(np.float64) - float(start)) * float(fps)).astype(np.int64)
+    return FaceClip(tuple(curves), _on_every_frame(frames, list(curves.values()), fps, path), fps, start)
+
+
+def _on_every_frame(keys: Frames, curves: list[Values], fps: Fraction, path: Path) -> Values:
+    """Return curves of shape (keys, 1 or 3) as values of shape (frames, channels)."""
+    n_frames = len(keys)
+    if np.array_equal(keys, np.arange(n_frames)):
+        return np.stack([curve[:, curve.shape[1] // 2] for curve in curves], axis=1)
+    if keys[0] != 0 or (np.diff(keys) < 1).any() or not keys[-1] < MAX_FRAMES:
+        raise ClipError(f"'{path}' has keys that are not on its frames at {fps} fps.", "Bake the animation.", code="clip-uneven")
+    made = np.empty((int(keys[-1]) + 1, len(curves)), np.float32)
+    for column, curve in enumerate(curves):
+        tangents = None if curve.shape[1] == 1 else (curve[:, :1] / float(fps), curve[:, 2:] / float(fps))
+        made[:, column] = evaluate(keys, curve[:, [curve.shape[1] // 2]], len(made), tangents)[:, 0]
+    return made
 
 
 def _rate(extras: dict[str, Any], times: npt.NDArray[np.float64], path: Path) -> tuple[Fraction, Fraction]:
@@ -84,14 +103,17 @@ def _rate(extras: dict[str, Any], times: npt.NDArray[np.float64], path: Path) ->
 
 
 def _floats(document: dict[str, Any], buffer: bytes, index: int) -> npt.NDArray[np.float32]:
-    """Return a dense accessor of float scalars."""
+    """Return a dense accessor of scalars: float32, or normalised 16-bit."""
     accessor = document["accessors"][index]
-    if accessor["componentType"] != _FLOAT or accessor["type"] != "SCALAR" or "sparse" in accessor:
-        raise ValueError(f"accessor {index} is not of plain float scalars")
+    whole = accessor["componentType"] == _UNSIGNED_SHORT and accessor.get("normalized") is True
+    if not (whole or accessor["componentType"] == _FLOAT) or accessor["type"] != "SCALAR" or "sparse" in accessor:
+        raise ValueError(f"accessor {index} is not of plain scalars")
     view = document["bufferViews"][accessor["bufferView"]]
     if view["buffer"] != 0:
         raise ValueError(f"accessor {index} is in a second buffer")
     first = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
+    if whole:
+        return (np.frombuffer(buffer, dtype="<u2", count=accessor["count"], offset=first) / 65_535).astype(np.float32)
     return np.frombuffer(buffer, dtype="<f4", count=accessor["count"], offset=first)
 
 

@@ -3,14 +3,16 @@
 Every other vocabulary is a JSON file in this folder::
 
     {"name": "unitalker51", "source": "...", "channels": ["EyeBlinkL", ...], "to_hub": {"EyeBlinkL": "eyeBlinkLeft", ...}}
+
+and, where one name is not one hub channel, `aliases` (other spelling -> channel) and `from_hub_weights` (hub channel -> {channel: gain}).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from importlib.resources import files
 from types import MappingProxyType
 
@@ -29,14 +31,19 @@ class Vocabulary:
         source: where the names and their order were taken from.
         channels: the names, in the order of that format or network.
         to_hub: channel -> ARKit name, for those that have one.
+        aliases: other spelling -> channel.
+        from_hub_weights: ARKit name -> {channel: gain}: what mixes of hub channels make the others. Where an ARKit name is in
+            both maps, the mix is for rigs that lack the channel of `to_hub`. Gains may be negative.
     """
 
     name: str
     source: str
     channels: tuple[str, ...]
     to_hub: Mapping[str, str]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    from_hub_weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def from_hub(self) -> dict[str, str]:
         """ARKit name -> channel."""
         return {hub: channel for channel, hub in self.to_hub.items()}
@@ -57,4 +64,6 @@ def vocabulary(name: str) -> Vocabulary:
     if name not in vocabularies():
         raise ClipError(f"There is no vocabulary '{name}'.", f"There are: {', '.join(vocabularies())}.", code="names-unknown")
     content = json.loads(files(__package__).joinpath(f"{name}.json").read_text(encoding="utf-8"))
-    return Vocabulary(content["name"], content["source"], tuple(content["channels"]), MappingProxyType(content["to_hub"]))
+    mixes = {hub: MappingProxyType(mix) for hub, mix in content.get("from_hub_weights", {}).items()}
+    return Vocabulary(content["name"], content["source"], tuple(content["channels"]), MappingProxyType(content["to_hub"]),
+                      MappingProxyType(content.get("aliases", {})), MappingProxyType(mixes))

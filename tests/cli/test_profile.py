@@ -139,7 +139,7 @@ def test_post_of_a_raw_clip_gives_what_bake_gives_byte_for_byte(drop: Path, prof
     felt = ["--seed", "5", "--emotion", "0.0 neutral; 0.5 joy:0.8"]
     bake("raw.npz", "--profile", "raw", *felt)
     bake(f"baked/one{suffix}", "--profile", profile, *felt)
-    done = call("post", "raw.npz", f"posted/one{suffix}", "--profile", profile, "--audio", "line.wav")
+    done = call("post", "raw.npz", f"posted/one{suffix}", "--profile", profile, "--sound", "line.wav")
     assert done.exit_code == 0, done.output
     assert (drop / f"posted/one{suffix}").read_bytes() == (drop / f"baked/one{suffix}").read_bytes()
 
@@ -148,7 +148,7 @@ def test_post_takes_another_seed_and_emotion_and_any_format(drop: Path) -> None:
     bake("raw.npz", "--profile", "raw", "--fps", "50")
     raw, wave = read_clip("raw.npz"), load_audio("line.wav")
     export(raw, drop / "raw.txt", format="csv-plain")
-    done = call("post", "raw.txt", "new/out.dat", "--in-format", "csv-plain", "--format", "npz", "--audio", "line.wav", "--seed", "9",
+    done = call("post", "raw.txt", "new/out.dat", "--in-format", "csv-plain", "--format", "npz", "--sound", "line.wav", "--seed", "9",
                 "--emotion", "anger:0.5")
     assert done.exit_code == 0, done.output
     assert np.array_equal(read_clip("new/out.dat", format="npz").values, post(raw, wave=wave, seed=9, emotion="anger:0.5").values)
@@ -170,7 +170,7 @@ def test_post_says_that_a_profile_needs_the_sound(drop: Path) -> None:
     bake("raw.npz", "--profile", "raw")
     refused = call("post", "raw.npz", "out.npz")
     assert refused.exit_code == 2
-    assert "--audio" in refused.stderr
+    assert "--sound" in refused.stderr
     assert "'default'" in refused.stderr
     assert "[wave-missing]" in refused.stderr
     assert not (drop / "out.npz").exists()
@@ -180,16 +180,16 @@ def test_post_says_that_a_profile_needs_the_sound(drop: Path) -> None:
 def test_post_warns_of_a_clip_that_is_not_raw_of_another_lines_sound_and_of_an_emotion_that_nobody_shows(drop: Path) -> None:
     bake("done.npz")
     sound(drop / "other.wav", 2.0)
-    warned = call("post", "done.npz", "out.npz", "--profile", "flat", "--audio", "other.wav", "--emotion", "joy")
+    warned = call("post", "done.npz", "out.npz", "--profile", "flat", "--sound", "other.wav", "--emotion", "joy")
     assert warned.exit_code == 0
     for code in ("clip-not-raw", "sound-length", "emotion-not-honoured"):
         assert f"[{code}]" in warned.stderr
     bake("raw.npz", "--profile", "raw")
-    assert call("post", "raw.npz", "out.npz", "--audio", "line.wav", "--emotion", "joy").stderr == ""
+    assert call("post", "raw.npz", "out.npz", "--sound", "line.wav", "--emotion", "joy").stderr == ""
 
 
 @pytest.mark.parametrize(("arguments", "code", "exit_code"), [
-    (["none.npz", "out.npz"], "clip-unreadable", 1), (["raw.npz", "out.npz", "--audio", "none.wav"], "audio-missing", 1),
+    (["none.npz", "out.npz"], "clip-unreadable", 1), (["raw.npz", "out.npz", "--sound", "none.wav"], "audio-missing", 1),
     (["raw.npz", "out.xyz"], "format-unknown", 2), (["raw.xyz", "out.npz"], "format-unknown", 2),
     (["raw.npz", "out.npz", "--profile", "none"], "profile-unknown", 2),
     (["raw.npz", "out.npz", "--emotion", "joyful"], "emotion-unknown", 2),

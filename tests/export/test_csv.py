@@ -11,8 +11,8 @@ import pytest
 from export_fixtures import RATES, fresh_seed, random_clip
 
 from a2f_batch import ClipError, ExportError, FaceClip, read_clip
-from a2f_batch.export import csv_livelink, csv_plain
-from a2f_batch.export.csv_table import fixed_rows
+from a2f_batch.export import csv_livelink, csv_long, csv_plain
+from a2f_batch.export.csv_table import fixed_rows, packed
 from a2f_batch.export.timing import infer_fps
 from a2f_batch.names import ARKIT_52, ROTATIONS
 
@@ -133,14 +133,14 @@ def test_numbers_are_written_as_python_would_to_the_last_decimal():
     rng = np.random.default_rng(fresh_seed())
     values = np.concatenate([rng.normal(0, 1, 3000), rng.uniform(-9998, 9998, 1000), rng.normal(0, 1e-9, 500),
                              [0, -0.0, 1, -1, 1e-11, -1e-11, 0.99999999, 9998.9]]).astype(np.float32)[:, None]
-    lines = fixed_rows(values, ["x"] * len(values)).decode().splitlines()
+    lines = b"".join(fixed_rows(values, packed(["x"] * len(values)))).decode().splitlines()
     for value, line in zip(values[:, 0].tolist(), lines, strict=True):
         text = line.removeprefix("x,")
         assert NUMBER.fullmatch(text.encode()), text
         # The product with 1e10 is rounded once more than Python does: one unit of the last decimal, five of the last bit of large ones.
         assert abs(float(text) - float(f"{value:.10f}")) <= max(1.01e-10, abs(value) * 1e-15), (value, text)
     huge = np.float32([[12345.5, -3e38]])
-    assert fixed_rows(huge, ["x"]) == f"x,{12345.5:.10f},{float(huge[0, 1]):.10f}\n".encode()
+    assert b"".join(fixed_rows(huge, packed(["x"]))) == f"x,{12345.5:.10f},{float(huge[0, 1]):.10f}\n".encode()
 
 
 @pytest.mark.parametrize(("names", "start", "code"), [
@@ -198,7 +198,7 @@ def test_a_plain_file_named_csv_is_told_by_its_header(tmp_path):
     np.testing.assert_array_equal(back.values, clip.values)
 
 
-@pytest.mark.parametrize("module", [csv_livelink, csv_plain])
+@pytest.mark.parametrize("module", [csv_livelink, csv_plain, csv_long])
 def test_the_same_clip_gives_the_same_bytes(module, tmp_path):
     seed = fresh_seed()
     for name in "ab":
@@ -206,7 +206,7 @@ def test_the_same_clip_gives_the_same_bytes(module, tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-@pytest.mark.parametrize("module", [csv_livelink, csv_plain])
+@pytest.mark.parametrize("module", [csv_livelink, csv_plain, csv_long])
 def test_a_file_cut_inside_a_line_is_refused_with_the_line(module, tmp_path):
     path = tmp_path / "line.csv"
     module.write(random_clip(20), path)
@@ -273,3 +273,88 @@ def test_a_spreadsheets_file_is_read(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(read_clip(tmp_path / "line.csv").values, clip.values)
     assert not caplog.records
+
+
+def test_plain_numbers_are_short_where_few_digits_tell_them(tmp_path):
+    values = np.float32([[0, 1, 0.25, -0.5, 0.1, 1e-5, -123.5, 3e-45, 9.99995]])
+    csv_plain.write(FaceClip(tuple("abcdefghi"), values, 30), tmp_path / "x.plain.csv")
+    cells = (tmp_path / "x.plain.csv").read_text().splitlines()[1].split(",")[2:]
+    assert cells == ["0", "1", "0.25", "-0.5", "0.1000000015", "0.00001", "-123.5", "2.80259693e-45", "9.99995041"]
+
+
+def test_every_size_of_weight_is_lossless(tmp_path):
+    rng = np.random.default_rng(fresh_seed())
+    values = (10 ** rng.uniform(-12, 2, (500, 20)) * rng.choice([-1, 1], (500, 20))).astype(np.float32)
+    clip = FaceClip(tuple("abcdefghijklmnopqrst"), values, 30)
+    for module, name in ((csv_plain, "x.plain.csv"), (csv_long, "x.long.csv")):
+        module.write(clip, tmp_path / name)
+        np.testing.assert_array_equal(read_clip(tmp_path / name).values, values)
+
+
+@pytest.mark.parametrize(("text", "fps", "seconds"), [
+    ("01:00:00:00", 30, 3600), ("00:00:10:12", 24, Fraction(21, 2)),
+    ("10:59:59:29", Fraction(30000, 1001), 39599 + Fraction(29 * 1001, 30000)),
+    ("00:00:00:119", 120, Fraction(119, 120)), ("00:00:01:30.500", 24, 1 + Fraction(61, 120)),
+])
+def test_a_take_can_start_at_a_timecode(text, fps, seconds, tmp_path):
+    clip = random_clip(5, fps)
+    csv_livelink.write(clip, tmp_path / "x.csv", timecode_start=text)
+    found, _ = unreal_reads(tmp_path / "x.csv")
+    np.testing.assert_allclose(found, [float(seconds + i / clip.fps) for i in range(5)], rtol=0, atol=0.51e-3 / 60)
+
+
+@pytest.mark.parametrize("text", ["1:00:00:00", "01:00:00", "01:60:00:00", "01:00:00:30", "01:00:00;00", "00:00:00:61.000", "noon", ""])
+def test_what_is_no_timecode_is_refused(text, tmp_path):
+    with pytest.raises(ExportError) as caught:
+        csv_livelink.write(random_clip(2, 30), tmp_path / "x.csv", timecode_start=text)
+    assert caught.value.code == "timecode"
+    with pytest.raises(ExportError) as caught:
+        csv_livelink.write(random_clip(2, 30), tmp_path / "x.csv", timecode_start="23:59:59:29")
+    assert caught.value.code == "time-out-of-range"
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 90, 600])
+@pytest.mark.parametrize("fps", [24, Fraction(30000, 1001), Fraction(12345, 678)])
+def test_the_long_layout_is_lossless_for_any_csv_reader(fps, n_frames, tmp_path):
+    names = ("jawOpen", 'a "b", c', "\u3042", "channel")
+    clip = random_clip(n_frames, fps, names=names, start=Fraction(1, 4))
+    path = tmp_path / "line.long.csv"
+    csv_long.write(clip, path)
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["channel"] for row in rows] == list(names) * n_frames
+    assert [float(row["time"]) for row in rows] == np.repeat(clip.times(), len(names)).tolist()
+    np.testing.assert_array_equal(np.float32([row["value"] for row in rows]), clip.values.ravel())
+    (tmp_path / "line.csv").write_bytes(path.read_bytes())
+    for again in (path, tmp_path / "line.csv"):
+        back = read_clip(again)
+        assert (back.names, back.fps, float(back.start)) == (names, clip.fps, 0.25)
+        np.testing.assert_array_equal(back.values, clip.values)
+
+
+def test_long_rows_may_come_in_any_order(tmp_path):
+    clip = random_clip(30, names=("jawOpen", "mouthClose"))
+    path = tmp_path / "line.long.csv"
+    csv_long.write(clip, path)
+    header, *rows = path.read_text().splitlines()
+    random.Random(fresh_seed()).shuffle(rows)
+    path.write_text("\n".join([header, *rows, ""]))
+    np.testing.assert_array_equal(read_clip(path).select(clip.names).values, clip.values)
+
+
+@pytest.mark.parametrize(("change", "code", "told"), [
+    (lambda lines: lines[:5] + lines[6:], "clip-format", "jawOpen"),
+    (lambda lines: [*lines, lines[5]], "clip-format", "2 times at 0.06"),
+    (lambda lines: [*lines, "soon,jawOpen,1"], "clip-cell", "soon"),
+    (lambda lines: [*lines, "9.5,jawOpen,1", "9.5,mouthClose,1"], "clip-uneven", "evenly"),
+    (lambda lines: [*lines, "1,jawOpen,much"], "clip-format", "mouthClose"),
+    (lambda lines: [lines[0], "0,jawOpen,1"], "clip-uneven", "fps"),
+    (lambda lines: ["time;channel;value", "0;1;2"], "clip-format", "time;channel"),
+])
+def test_a_long_file_with_gaps_is_refused_with_the_channel(change, code, told, tmp_path):
+    path = tmp_path / "line.long.csv"
+    csv_long.write(random_clip(10, 30, names=("jawOpen", "mouthClose")), path)
+    path.write_text("\n".join([*change(path.read_text().splitlines()), ""]))
+    with pytest.raises(ClipError, match=told) as caught:
+        csv_long.read(path)
+    assert caught.value.code == code
