@@ -20,7 +20,7 @@ from a2f_batch.toml_lines import KeyPath, line_numbers
 FILE_NAME = "a2f.toml"
 TABLES = ("profile", "character")
 PROFILE_KEYS = ("description", "stages", "extends", "override", "without", "add")
-CHARACTER_KEYS = ("profile",)
+CHARACTER_KEYS = ("profile", "engine", "rig_map")
 CHANGES = ("override", "without", "add")
 
 Where: TypeAlias = Callable[..., str]
@@ -34,11 +34,15 @@ class Project:
         path: the project file; None where there is none.
         drafts: all profiles, those that ship and the project's own, by name.
         characters: character, as names are compared (without case) -> name of a profile.
+        engines: character -> its engine: a name of weights, or the path of a description.
+        rig_maps: character -> the map file from channels to its targets, for `--character`.
     """
 
     path: Path | None = None
     drafts: Mapping[str, Draft] = field(default_factory=pipeline.drafts)
     characters: Mapping[str, str] = field(default_factory=dict)
+    engines: Mapping[str, str] = field(default_factory=dict)
+    rig_maps: Mapping[str, Path] = field(default_factory=dict)
     _built: dict[str, Profile] = field(default_factory=dict, repr=False, compare=False)
 
     def profile(self, name: str) -> Profile:
@@ -70,6 +74,14 @@ class Project:
         """
         name = asked or self.characters.get(folded(character))
         return self.profile(name) if name else None
+
+    def engine_for(self, character: str) -> str | None:
+        """Return the character's own engine; None = the run's."""
+        return self.engines.get(folded(character))
+
+    def rig_map_for(self, character: str) -> Path | None:
+        """Return the character's own map file; None = the run's."""
+        return self.rig_maps.get(folded(character))
 
 
 def load_project(path: Path | None = None, *, channels: Sequence[str] = ()) -> Project:
@@ -129,25 +141,43 @@ class _Reader:
         self._profiles = self._table(self._content, ("profile",))
         for name in self._profiles:
             check_channels(self._draft(name, ()), channels)
-        return Project(self._path, {**pipeline.drafts(), **self._drafts}, self._characters())
+        return Project(self._path, {**pipeline.drafts(), **self._drafts}, *self._characters())
 
-    def _characters(self) -> dict[str, str]:
-        characters: dict[str, str] = {}
+    def _characters(self) -> tuple[dict[str, str], dict[str, str], dict[str, Path]]:
+        """Return the characters' profiles, engines and rig maps."""
+        seen: set[str] = set()
+        profiles: dict[str, str] = {}
+        engines: dict[str, str] = {}
+        rig_maps: dict[str, Path] = {}
         for name, table in self._table(self._content, ("character",)).items():
             path: KeyPath = ("character", name)
             self._typed(table, Mapping, path, f'a table: [character.{name}] with profile = "..."')
             self._keys(table, path, CHARACTER_KEYS)
-            if "profile" not in table:
-                raise self._error(path, f"the character '{name}' has no profile.", 'Write profile = "...".', "profile-unknown")
-            profile = self._typed(table["profile"], str, (*path, "profile"), 'a name in quotes: profile = "default"')
-            known = {**pipeline.drafts(), **self._drafts}
-            if profile not in known:
-                raise self._error((*path, "profile"), f"there is no profile '{profile}'.", nearest(profile, known), "profile-unknown")
-            if folded(name) in characters:
+            if not table:
+                raise self._error(path, f"the character '{name}' has no profile, engine or rig_map.", 'Write profile = "...".',
+                                  "profile-unknown")
+            if folded(name) in seen:
                 raise self._error(path, f"the character '{name}' is there twice (compared without case).", "Remove one of the two.",
                                   "character-duplicate")
-            characters[folded(name)] = profile
-        return characters
+            seen.add(folded(name))
+            if "profile" in table:
+                profile = self._typed(table["profile"], str, (*path, "profile"), 'a name in quotes: profile = "default"')
+                known = {**pipeline.drafts(), **self._drafts}
+                if profile not in known:
+                    raise self._error((*path, "profile"), f"there is no profile '{profile}'.", nearest(profile, known), "profile-unknown")
+                profiles[folded(name)] = profile
+            if "engine" in table:
+                engine = self._typed(table["engine"], str, (*path, "engine"), 'a name in quotes: engine = "embedded"')
+                # A path starts from the project file's folder, wherever the command is run; a name stays one.
+                engines[folded(name)] = str(self._path.parent / engine) if engine.endswith(".json") else engine
+            if "rig_map" in table:
+                named = self._typed(table["rig_map"], str, (*path, "rig_map"), 'a file in quotes: rig_map = "map.toml"')
+                rig_map = self._path.absolute().parent / named
+                if not rig_map.is_file():
+                    raise self._error((*path, "rig_map"), f"there is no file '{rig_map}'.", "Put the file there, or correct the path.",
+                                      "map-unreadable")
+                rig_maps[folded(name)] = rig_map
+        return profiles, engines, rig_maps
 
     def _draft(self, name: str, waiting: tuple[str, ...]) -> Draft:
         """Return the project's own profile `name`; `waiting` are those that extend it."""

@@ -161,7 +161,7 @@ WRONG = [
     ("[character.ada]", 1, "profile-unknown", "has no profile"),
     ("[character]\nada = 'raw'", 2, "profile-type", "[character.ada]"),
     ("[character.ada]\nprofile = 'rw'", 2, "profile-unknown", "Did you mean 'raw'"),
-    ("[character.ada]\nprofile = 'raw'\nengine = 'x'", 3, "project-key", "There are: profile"),
+    ("[character.ada]\nprofile = 'raw'\ncolour = 'x'", 3, "project-key", "There are: profile, engine, rig_map"),
     ("[character.ada]\nprofile = 'raw'\n[character.ADA]\nprofile = 'raw'", 3, "character-duplicate", "compared without case"),
     ("[profile.mine]\nstages = [\n{ stage = 'gain' }\n{ stage = 'smooth' }\n]", 4, "project-malformed", "missing quote, bracket or comma"),
     ("[profile.mine]\nstages = [", 2, "project-malformed", "this is no TOML"),

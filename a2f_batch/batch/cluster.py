@@ -142,7 +142,7 @@ class _EnginePlugin(WorkerPlugin):
 
 
 def _work(job: Job, choice: EngineChoice) -> LineResult:
-    return render_job(job, choice.loaded())
+    return render_job(job, (job.engine or choice).loaded())
 
 
 def _in_flight(client: Client, jobs: Iterable[Job], choice: EngineChoice, stop: threading.Event,

@@ -6,12 +6,13 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from a2f_batch.audio import load_audio
+from a2f_batch.batch.engine_choice import EngineChoice
 from a2f_batch.batch.manifest import Line, Problem
 from a2f_batch.emotion import Envelope
 from a2f_batch.errors import A2FError, ExportError
@@ -77,12 +78,14 @@ class Job:
     Attributes:
         where: the row, as messages name it.
         files: format name -> absolute path.
+        engine: the character's own; None = the run's.
     """
 
     line: Line
     where: str
     recipe: Recipe
     files: Mapping[str, Path]
+    engine: EngineChoice | None = None
 
 
 @dataclass(frozen=True)
@@ -152,13 +155,15 @@ def render_job(job: Job, engine: Engine) -> LineResult:
     return LineResult(job.line.number, "failed", (problem,))
 
 
-def make_job(line: Line, where: str, defaults: Recipe, profile: Profile | None, out: Path, formats: Sequence[Format]) -> Job:
+def make_job(line: Line, where: str, defaults: Recipe, profile: Profile | None, out: Path, formats: Sequence[Format], *,
+             engine: EngineChoice | None = None, rig_map: Path | None = None) -> Job:
     """Return the line with the run's defaults filled in: a row's own fps, emotion, style and seed win.
 
     Args:
         defaults: the run's; `defaults.seed` is the run's seed, from which the line's is hashed.
         profile: the row's or its character's; None = the run's.
         out: absolute output folder.
+        engine, rig_map: the character's; None = the run's.
     """
     recipe = Recipe(
         fps=line.fps or defaults.fps,
@@ -167,9 +172,9 @@ def make_job(line: Line, where: str, defaults: Recipe, profile: Profile | None, 
         profile=profile or defaults.profile,
         seed=line.identity.seed(defaults.seed) if line.seed is None else line.seed,
         channel=defaults.channel,
-        export=defaults.export,
+        export=replace(defaults.export, rig_map=rig_map) if rig_map and defaults.export.character else defaults.export,
     )
-    return Job(line, where, recipe, {fmt.name: out / line.identity.file(fmt.suffix) for fmt in formats})
+    return Job(line, where, recipe, {fmt.name: out / line.identity.file(fmt.suffix) for fmt in formats}, engine)
 
 
 def make_folder(folder: Path) -> None:

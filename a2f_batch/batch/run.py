@@ -51,11 +51,13 @@ class Settings:
 
 
 def run(manifest: Manifest, settings: Settings, *, profile_of: Callable[[Line], Profile | None] = row_profile,
+        engine_of: Callable[[Line], EngineChoice | None] = lambda line: None, rig_map_of: Callable[[Line], Path | None] = lambda line: None,
         stop: threading.Event | None = None, on_result: Callable[[LineResult], None] = lambda result: None) -> Report:
     """Render the lines of `manifest`; what can't be done is in the report, and only what stops everything is raised.
 
     Args:
         profile_of: returns a line's own profile, or None for the run's; called once a line, before any is rendered.
+        engine_of, rig_map_of: likewise its engine and its map file.
         stop: set it (from a signal, another thread) to start no further line and to finish those in flight.
         on_result: called with every row's result as it comes, bad rows first.
 
@@ -70,7 +72,10 @@ def run(manifest: Manifest, settings: Settings, *, profile_of: Callable[[Line], 
     check_writable(out)
     engine = settings.engine.pinned()
     report = Report(manifest, settings, engine.facts())
-    jobs = [make_job(line, manifest.where(line.number), settings.defaults, profile_of(line), out, settings.formats)
+    chosen = {line.number: engine_of(line) for line in manifest.lines}
+    own = {choice: choice.pinned() for choice in dict.fromkeys(chosen.values()) if choice}
+    jobs = [make_job(line, manifest.where(line.number), settings.defaults, profile_of(line), out, settings.formats,
+                     engine=own[choice] if (choice := chosen[line.number]) else None, rig_map=rig_map_of(line))
             for line in manifest.lines]
     report.jobs = {job.line.number: job for job in jobs}
 
@@ -99,7 +104,8 @@ def run(manifest: Manifest, settings: Settings, *, profile_of: Callable[[Line], 
             for number in started - report.results.keys():
                 remove_files(report.jobs[number].files.values())
     finally:
-        engine.unload()
+        for one in (engine, *own.values()):
+            one.unload()
     report.seconds = time.perf_counter() - start
     return report
 
@@ -133,7 +139,7 @@ def _results(jobs: Iterator[Job], count: int, settings: Settings, engine: Engine
         return
     if settings.scheduler is None and settings.workers == 0:
         while not stop.is_set() and (job := next(jobs, None)) is not None:
-            yield render_job(job, engine.loaded())
+            yield render_job(job, (job.engine or engine).loaded())
         return
     engine.unload()  # it was loaded here to be checked; the workers have their own
     from dask.system import CPU_COUNT  # cores that this process may use, as its affinity and its cgroup say

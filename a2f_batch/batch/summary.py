@@ -116,6 +116,8 @@ class Report:
             entry["row"] = dict(self._bad_rows[result.number].cells)
         else:
             line, recipe = job.line, job.recipe
+            if job.engine:
+                entry["engine"] = {"weights": job.engine.name, "weights_sha256": job.engine.sha256}
             entry |= {**asdict(line.identity), "audio": line.audio_text, "text": line.text, "fps": str(recipe.fps),
                       "emotion": str(recipe.emotion), "style": recipe.style, "profile": recipe.profile.name, "seed": recipe.seed,
                       "extra": dict(line.extra)}

@@ -49,8 +49,8 @@ def command(manifest: Path, out: Path, formats: str, fps: str, profile: str, pro
             export: ExportOptions) -> int:
     """Render every line of MANIFEST (CSV or JSON Lines).
 
-    A row's own fps, profile, emotion, style and seed win over the options, and so does the profile that the project file gives its
-    character. OUT/summary.json tells how every row ended.
+    A row's own fps, profile, emotion, style and seed win over the options, and so do the profile, engine and rig map that the project file
+    gives its character. OUT/summary.json tells how every row ended.
 
     \b
     Exit codes: 0 all done; 1 some lines failed; 2 nothing could start; 130 interrupted.
@@ -69,10 +69,15 @@ def command(manifest: Path, out: Path, formats: str, fps: str, profile: str, pro
     def profile_of(line: Line) -> Profile | None:
         return profiles.profile_for(line.profile, line.identity.character)
 
-    for used in dict.fromkeys((profile_of(line) or defaults.profile).name for line in lines.lines):
-        check_channels(profiles.draft(used), channels)
+    def engine_of(line: Line) -> EngineChoice | None:
+        own = profiles.engine_for(line.identity.character)
+        return EngineChoice(own, device, precision) if own else None
+
+    for used, own in dict.fromkeys(((profile_of(line) or defaults.profile).name, engine_of(line)) for line in lines.lines):
+        check_channels(profiles.draft(used), own.loaded().names if own else channels)
     with _stopping() as stop, progress(len(lines)) as step:
-        report = run(lines, settings, profile_of=profile_of, stop=stop.event, on_result=step)
+        report = run(lines, settings, profile_of=profile_of, engine_of=engine_of,
+                     rig_map_of=lambda line: profiles.rig_map_for(line.identity.character), stop=stop.event, on_result=step)
     _show(report)
     report.match = match.report() if match else None
     report.write(out / "summary.json")

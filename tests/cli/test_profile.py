@@ -243,3 +243,31 @@ def test_help_of_every_new_command_answers(drop: Path) -> None:
     for command in (["post"], ["profile"], ["profile", "list"], ["profile", "show"]):
         assert call(*command, "--help").exit_code == 0
     assert "emotion" in STAGES
+
+
+def test_a_character_has_an_engine_of_its_own(drop: Path) -> None:
+    (drop.parent / "a2f.toml").write_text(PROJECT + '[character.eve]\nengine = "embedded"\n')
+    manifest(drop / "m.csv", [{}, {"character": "Eve"}, {"character": "bob"}])
+    for workers in ("0", "2"):
+        done = a2f_batch("render", drop / "m.csv", "--engine", drop / "tiny.json", "--formats", "npz", "--workers", workers,
+                         "--project", drop.parent / "a2f.toml", "--out", drop / workers)
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    assert tree(drop / "0") == tree(drop / "2")
+    entries = summary(drop / "0")["lines"]
+    assert [entry.get("engine", {}).get("weights") for entry in entries] == [None, "embedded", None]
+    clips = [read_clip(drop / "0" / entry["outputs"]["npz"]) for entry in entries]
+    assert [clip.meta["weights"] for clip in clips] == ["tiny", "embedded_v0", "tiny"]
+    alone = bake("alone.npz", "--seed", str(entries[1]["seed"]), "--engine", "embedded")
+    assert alone.exit_code == 0
+    assert np.array_equal(read_clip(drop / "alone.npz").values, clips[1].values)
+
+
+def test_a_characters_rig_map_is_found_beside_the_project_file_and_must_be_there(drop: Path) -> None:
+    (drop.parent / "a2f.toml").write_text('[character.eve]\nrig_map = "eve.toml"\n')
+    manifest(drop / "m.csv", [{"character": "eve"}])
+    refused = render()
+    assert refused.exit_code == 2
+    assert "a2f.toml line 2: there is no file" in refused.stderr
+    (drop.parent / "eve.toml").write_text('jawOpen = "Mouth_Open"\n')
+    assert load_project().rig_map_for("EVE") == drop.parent / "eve.toml"
+    assert render().exit_code == 0
