@@ -177,7 +177,10 @@ def _ogg(file: BinaryIO, size: int) -> SoundHeader:
     table = page[27:27 + page[26]] if len(page) > 26 else b""
     complete = len(page) > 26 and len(table) == page[26]
     missing = 27 + page[26] + sum(table) - len(page) if complete else 1
-    return SoundHeader(missing=max(0, missing), unended=complete and not page[5] & 4)
+    unended = complete and not page[5] & 4
+    if unended and missing < 0:  # what follows is the start of another page, cut within its first four bytes
+        missing = 27 + missing
+    return SoundHeader(missing=max(0, missing), unended=unended)
 
 
 def _mp4_length(file: BinaryIO, size: int) -> int:

@@ -337,10 +337,21 @@ def test_a_cut_file_is_refused_wherever_it_is_cut(tmp_path: Path, rng: np.random
     content = (tmp_path / name).read_bytes()
     # The last bytes, the middle, and any place behind the header.
     for keep in (len(content) - 2, len(content) // 2, int(rng.integers(2000, len(content) - 2))):
+        # Between two pages of an Ogg nothing shows that more should come: that is a warning, with a test of its own.
+        keep += content[keep:keep + 4] == b"OggS"
         (tmp_path / name).write_bytes(content[:keep])
         assert code_of(tmp_path / name) == "audio-truncated", keep
     (tmp_path / name).write_bytes(content[:30])
     assert code_of(tmp_path / name) in ("audio-truncated", "audio-unreadable")
+
+
+@pytest.mark.parametrize("extra", [1, 2, 3, 4, 26])
+def test_an_ogg_cut_in_the_first_bytes_of_a_page_is_refused(tmp_path: Path, rng: np.random.Generator, extra: int) -> None:
+    path = tmp_path / "o.opus"
+    soundfile.write(path, voice_like(rng, 48000, channels=2), 48000, format="OGG", subtype="OPUS")
+    content = path.read_bytes()
+    path.write_bytes(content[:content.rfind(b"OggS") + extra])
+    assert code_of(path) == "audio-truncated"
 
 
 @pytest.mark.parametrize("name", ["aac.m4a", "a.mka", "a.wma", "alac.caf", "a.mp4", "a.webm", "a.avi", "bare_cbr.mp3", "bare_vbr.mp3"])
