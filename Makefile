@@ -26,6 +26,7 @@ lint: .venv/test
 
 bench: .venv/test
 	$(PY) benchmarks/speed.py
+	$(PY) benchmarks/export_speed.py
 
 # Makes the embedded weights again: GRID is the folder of the recordings (see weights/embedded_v0.md).
 train: .venv/train

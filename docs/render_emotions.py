@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     mesh = default_head()
     tiles = [(f"{word}{' ' + sound if sound else ''}", felt(mesh, word, speech), 0.0)
              for word in EMOTIONS for sound, speech in (("", {}), ("p", P), ("a", A))]
-    render_head._sheet(mesh, tiles, 9, render_head.Frame(0.165, 0.205, -0.045, 120), folder / "images" / "emotions.png")
+    render_head.sheet(tiles, 9, render_head.Frame(0.165, 0.205, -0.045, 120), folder / "images" / "emotions.png")
 
 
 def felt(mesh: Mesh, word: str, speech: dict[str, float]) -> dict[str, float]:

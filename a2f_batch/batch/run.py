@@ -13,6 +13,7 @@ from a2f_batch.batch.engine_choice import EngineChoice
 from a2f_batch.batch.manifest import Line, Manifest, Problem
 from a2f_batch.batch.render import Job, LineResult, Recipe, make_folder, make_job, remove_files, render_job
 from a2f_batch.batch.summary import Report
+from a2f_batch.batch.takes import check_grouping, grouped, write_takes_files
 from a2f_batch.errors import A2FError, BatchError
 from a2f_batch.export import Format
 from a2f_batch.export.atomic import replacing
@@ -38,6 +39,7 @@ class Settings:
         scheduler: address of a running Dask scheduler; then `workers` has no meaning.
         fail_fast: start no further line once one failed.
         project: the project file, for the report.
+        group_by: 'line', a file each; or 'character', all lines of a character in one glb (`batch.takes`).
     """
 
     out: Path
@@ -48,6 +50,7 @@ class Settings:
     scheduler: str | None = None
     fail_fast: bool = False
     project: Path | None = None
+    group_by: str = "line"
 
 
 def run(manifest: Manifest, settings: Settings, *, profile_of: Callable[[Line], Profile | None] = row_profile,
@@ -69,6 +72,8 @@ def run(manifest: Manifest, settings: Settings, *, profile_of: Callable[[Line], 
     """
     stop = stop or threading.Event()
     out = settings.out.absolute()
+    if settings.group_by == "character":
+        check_grouping(settings.formats)
     check_writable(out)
     engine = settings.engine.pinned()
     report = Report(manifest, settings, engine.facts())
@@ -77,6 +82,8 @@ def run(manifest: Manifest, settings: Settings, *, profile_of: Callable[[Line], 
     jobs = [make_job(line, manifest.where(line.number), settings.defaults, profile_of(line), out, settings.formats,
                      engine=own[choice] if (choice := chosen[line.number]) else None, rig_map=rig_map_of(line))
             for line in manifest.lines]
+    if settings.group_by == "character":
+        jobs = [grouped(job, out) for job in jobs]
     report.jobs = {job.line.number: job for job in jobs}
 
     def keep(result: LineResult) -> None:
@@ -106,6 +113,8 @@ def run(manifest: Manifest, settings: Settings, *, profile_of: Callable[[Line], 
     finally:
         for one in (engine, *own.values()):
             one.unload()
+    if settings.group_by == "character":
+        report.takes = write_takes_files(jobs, report.results, out, manifest.bad_rows)
     report.seconds = time.perf_counter() - start
     return report
 

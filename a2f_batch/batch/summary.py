@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from a2f_batch.batch.manifest import Manifest, Problem
 from a2f_batch.batch.render import STEPS, Job, LineResult
+from a2f_batch.batch.takes import GROUPED, CharacterTakes
 from a2f_batch.export.atomic import replacing
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Report:
         results: how rows ended, by line number; a row without one was never started or not finished.
         stopped_by: what ended the run early, if an error or a second interrupt did.
         seconds: wall time of the rendering, workers' start included.
+        takes: the characters' files, where lines are grouped by character.
         match: which channels drive which targets of the run's character, as JSON values; None without one.
     """
 
@@ -42,6 +44,7 @@ class Report:
     results: dict[int, LineResult] = field(default_factory=dict)
     stopped_by: Problem | None = None
     seconds: float = 0.0
+    takes: Sequence[CharacterTakes] = ()
     match: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -91,11 +94,12 @@ class Report:
             "parameters": {
                 "formats": [fmt.name for fmt in settings.formats], "fps": str(defaults.fps), "profile": defaults.profile.name,
                 "emotion": str(defaults.emotion), "style": defaults.style, "seed": defaults.seed, "channel": defaults.channel,
-                "workers": settings.workers, "scheduler": settings.scheduler,
+                "group_by": settings.group_by, "workers": settings.workers, "scheduler": settings.scheduler,
                 "project": str(settings.project) if settings.project else None, "export": defaults.export.as_json(),
             },
             **({"match": dict(self.match)} if self.match else {}),
             "totals": self.totals(),
+            **({"takes": [one.to_json() for one in self.takes]} if settings.group_by == "character" else {}),
             "lines": [self._entry(result, older.get(result.number, ())) for result in self.ordered()],
         }
 
@@ -124,7 +128,7 @@ class Report:
         one = result.rendered
         if one and job:
             entry |= {"frames": one.frames, "duration_seconds": one.duration, "source": dict(one.source), "warnings": list(one.warnings),
-                      "outputs": {fmt.name: str(job.line.identity.file(fmt.suffix)) for fmt in self.settings.formats},
+                      "outputs": self._outputs(job),
                       "seconds": {step: round(seconds, 4) for step, seconds in one.seconds.items()}}
             # Where they are fewer: a key a frame and channel needs no count.
             if fewer := {name: {"before": before, "after": after} for name, (before, after) in one.keys.items() if after != before}:
@@ -132,6 +136,15 @@ class Report:
         else:
             entry |= {"code": result.problems[0].code, "problems": [asdict(problem) for problem in result.problems]}
         return entry | ({"older_files": list(older_files)} if older_files else {})
+
+    def _outputs(self, job: Job) -> dict[str, str]:
+        outputs = {fmt.name: str(job.line.identity.file(fmt.suffix)) for fmt in self.settings.formats}
+        if self.settings.group_by == "character":
+            del outputs[GROUPED]
+            for one in self.takes:
+                if job.line.number in one.lines:
+                    outputs[GROUPED] = str(one.file)
+        return outputs
 
     def older_files(self) -> dict[int, list[str]]:
         """Return, by line number, files of an earlier run that rows which were not rendered have left standing, relative to `out`."""

@@ -45,11 +45,10 @@ def command(audio: Path, out: Path, format_name: str | None, fps: str, profile: 
     """
     chosen = format_named(format_name) if format_name else format_of(out)
     export.check([chosen])
-    show_match(export)
     loaded = EngineChoice(engine, device, precision).loaded()
     profiles = load_project(project, channels=loaded.names)
     recipe = Recipe(parse_fps(fps), Envelope.parse(emotion), style, profiles.profile(profile), seed, read_channel(channel), export)
-    check_channels(profiles.draft(profile), loaded.names)
+    show_match(export, check_channels(profiles.draft(profile), loaded.names))
     check_writable(out.parent)
     try:
         rendered = render(audio, {chosen.name: out}, recipe, loaded)

@@ -8,7 +8,7 @@ import click
 
 from a2f_batch.batch.run import check_writable
 from a2f_batch.cli.errors import DONE, reported
-from a2f_batch.cli.export_options import export_options
+from a2f_batch.cli.export_options import export_options, show_match
 from a2f_batch.export import format_named, format_of, read_clip
 from a2f_batch.export.options import ExportOptions
 
@@ -34,6 +34,7 @@ def command(source: Path, out: Path, source_format: str | None, out_format: str 
     clip = read_clip(source, format=source_format)
     if fps is not None:
         clip = clip.resample(fps)
+    show_match(export, clip.names)
     check_writable(out.parent)
     keys = export.export(clip, out, chosen)
     reduced = f", {keys.after} of {keys.before} keys" if keys and keys.after < keys.before else ""

@@ -19,7 +19,7 @@ from a2f_batch.export import format_named, format_of, read_clip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @reported
 def command(file: Path, format_name: str | None, as_json: bool) -> int:
-    """Show what FILE holds (.npz, .csv, .plain.csv, .long.csv, .anim, .glb, .gltf, .fbx): rate, frames, and the range of every channel."""
+    """Show what FILE, of any format that is written, holds: rate, frames, and the range of every channel."""
     chosen = format_named(format_name) if format_name else format_of(file)
     facts = _facts(read_clip(file, format=chosen.name), chosen.name)
     if as_json:

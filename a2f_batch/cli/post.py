@@ -50,7 +50,6 @@ def command(raw: Path, out: Path, profile: str, project: Path | None, sound: Pat
     reading = format_named(in_format) if in_format else format_of(raw)
     writing = format_named(format_name) if format_name else format_of(out)
     export.check([writing])
-    show_match(export)
     policy = read_channel(channel)
     felt = None if emotion is None else Envelope.parse(emotion)
     try:
@@ -64,7 +63,12 @@ def command(raw: Path, out: Path, profile: str, project: Path | None, sound: Pat
     try:
         wave = load_audio(sound, channel=policy) if sound else None
         _warn(raw, clip, wave)
-        check_channels(profiles.draft(profile), clip.names)
+        channels = check_channels(profiles.draft(profile), clip.names)
+    except A2FError as error:
+        show(error)
+        return SOME_FAILED
+    show_match(export, channels)
+    try:
         felt = felt or _emotion(clip)
         finished = post(clip, chosen, wave=wave, seed=_seed(clip) if seed is None else seed, emotion=felt)
         export.export(finished, out, writing, sound)

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -22,6 +23,7 @@ from a2f_batch.cli.export_options import export_options, show_match
 from a2f_batch.cli.options import read_channel, read_formats, rendering_options
 from a2f_batch.cli.progress import progress
 from a2f_batch.emotion import NEUTRAL
+from a2f_batch.export import FORMATS
 from a2f_batch.export.options import ExportOptions
 from a2f_batch.post import Profile
 from a2f_batch.post.trial import check_channels
@@ -34,7 +36,9 @@ SHOWN_FAILURES = 20
 @click.command("render")
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Output folder: files at OUT/LOCALE/CHARACTER/ID.EXT.")
-@click.option("--formats", default="glb,fbx,csv,anim", show_default=True, help="Some of glb, gltf, fbx, csv, csv-plain, anim, npz.")
+@click.option("--formats", default="glb,fbx,csv,anim", show_default=True, help=f"Some of {', '.join(FORMATS)}.")
+@click.option("--group-by", default="line", show_default=True, type=click.Choice(["line", "character"]),
+              help="A glb a line, or one a character with an animation a line: OUT/LOCALE/CHARACTER/CHARACTER.takes.glb.")
 @rendering_options
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MAX_SEED),
               help="The run's seed; each line's is a hash of it and the line's identity.")
@@ -44,9 +48,9 @@ SHOWN_FAILURES = 20
 @click.option("--keep-going/--fail-fast", default=True, help="Render the other lines when one fails (the default), or start no more.")
 @reported
 @export_options
-def command(manifest: Path, out: Path, formats: str, fps: str, profile: str, project: Path | None, channel: str, engine: str, device: str,
-            precision: str, seed: int, workers: int | None, scheduler: str | None, audio_root: Path | None, keep_going: bool,
-            export: ExportOptions) -> int:
+def command(manifest: Path, out: Path, formats: str, group_by: str, fps: str, profile: str, project: Path | None, channel: str,
+            engine: str, device: str, precision: str, seed: int, workers: int | None, scheduler: str | None, audio_root: Path | None,
+            keep_going: bool, export: ExportOptions) -> int:
     """Render every line of MANIFEST (CSV or JSON Lines).
 
     A row's own fps, profile, emotion, style and seed win over the options, and so do the profile, engine and rig map that the project file
@@ -61,9 +65,9 @@ def command(manifest: Path, out: Path, formats: str, fps: str, profile: str, pro
     profiles = load_project(project, channels=channels)
     defaults = Recipe(parse_fps(fps), NEUTRAL, None, profiles.profile(profile), seed, read_channel(channel), export)
     settings = Settings(out, read_formats(formats), defaults, choice, workers, scheduler, fail_fast=not keep_going,
-                        project=profiles.path)
+                        project=profiles.path, group_by=group_by)
     export.check(settings.formats)
-    match = show_match(export)
+    match = show_match(export, check_channels(profiles.draft(profile), channels))
     lines = read_manifest(manifest, audio_root=audio_root, formats=settings.formats, find_profile=profiles.profile)
 
     def profile_of(line: Line) -> Profile | None:
@@ -73,18 +77,25 @@ def command(manifest: Path, out: Path, formats: str, fps: str, profile: str, pro
         own = profiles.engine_for(line.identity.character)
         return EngineChoice(own, device, precision) if own else None
 
-    for used, own in dict.fromkeys(((profile_of(line) or defaults.profile).name, engine_of(line)) for line in lines.lines):
-        check_channels(profiles.draft(used), own.loaded().names if own else channels)
+    def rig_map_of(line: Line) -> Path | None:
+        return profiles.rig_map_for(line.identity.character)
+
+    chosen = dict.fromkeys(((profile_of(line) or defaults.profile).name, engine_of(line), rig_map_of(line)) for line in lines.lines)
+    for used, own, rig_map in chosen:
+        there = check_channels(profiles.draft(used), own.loaded().names if own else channels)
+        if rig_map and export.character:
+            click.echo(f"with the map '{rig_map}':", err=True)
+            show_match(replace(export, rig_map=rig_map), there)
     with _stopping() as stop, progress(len(lines)) as step:
         report = run(lines, settings, profile_of=profile_of, engine_of=engine_of,
-                     rig_map_of=lambda line: profiles.rig_map_for(line.identity.character), stop=stop.event, on_result=step)
+                     rig_map_of=rig_map_of, stop=stop.event, on_result=step)
     _show(report)
     report.match = match.report() if match else None
     report.write(out / "summary.json")
     click.echo(f"Files and summary.json are in {out}.")
     if stop.interrupted:
         return INTERRUPTED
-    return SOME_FAILED if report.failures() else DONE
+    return SOME_FAILED if report.failures() or any(one.problems for one in report.takes) else DONE
 
 
 class _Stop:
@@ -121,6 +132,12 @@ def _show(report: Report) -> None:
             click.echo(f"{result.status}: {problem.message} [{problem.code}]\n    {problem.remedy}")
     if len(failures) > SHOWN_FAILURES:
         click.echo(f"... and {len(failures) - SHOWN_FAILURES} more in summary.json.")
+    for one in report.takes:
+        for problem in one.problems:
+            click.echo(f"{one.file}: {problem.message} [{problem.code}]\n    {problem.remedy}")
+    if report.takes:
+        written = [one for one in report.takes if one.status == "done"]
+        click.echo(f"{sum(len(one.lines) for one in written)} lines in {len(written)} of {len(report.takes)} characters' files.")
     warnings = Counter(code for result in report.results.values() if result.rendered for code in result.rendered.warnings)
     for code, count in sorted(warnings.items()):
         click.echo(f"warning: {count} line{'s' * (count > 1)}: {WARNINGS[code]} [{code}]")

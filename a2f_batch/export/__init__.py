@@ -26,6 +26,7 @@ class Format:
         description: one line for people.
         defaults: options that make `write` produce this format rather than its sibling's.
         meshless: takes mesh='none' and writes the curves alone.
+        character: module whose `write` puts the clip on a character of the user's (keywords `character` and `user_map`); '' = none does.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Format:
     description: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
     meshless: bool = False
+    character: str = ""
 
     @cached_property
     def options(self) -> tuple[str, ...]:
@@ -47,9 +49,9 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {fmt.name: fmt for fmt in (
-    Format("glb", ".glb", "gltf", "glTF 2.0 in one binary file, morph-target animation on a head"),
-    Format("gltf", ".gltf", "gltf", "glTF 2.0 as JSON with its buffer inside", {"binary": False}),
-    Format("fbx", ".fbx", "fbx", "FBX 7.4 binary, blend-shape animation on a head", meshless=True),
+    Format("glb", ".glb", "gltf", "glTF 2.0 in one binary file, morph-target animation on a head", character="gltf_character"),
+    Format("gltf", ".gltf", "gltf", "glTF 2.0 as JSON with its buffer inside", {"binary": False}, character="gltf_character"),
+    Format("fbx", ".fbx", "fbx", "FBX 7.4 binary, blend-shape animation on a head", meshless=True, character="fbx_character"),
     Format("csv", ".csv", "csv_livelink", "Live Link Face CSV, as Unreal imports it"),
     Format("csv-plain", ".plain.csv", "csv_plain", "one row a frame, one column a channel, time in seconds"),
     Format("csv-long", ".long.csv", "csv_long", "one row a frame and channel: time, channel, value"),

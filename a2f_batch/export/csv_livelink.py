@@ -17,11 +17,14 @@ from a2f_batch.export.csv_table import Row, Words, fixed_rows, numbers, packed, 
 from a2f_batch.export.timing import assume_fps, infer_fps
 from a2f_batch.export.tracks import weights_for
 from a2f_batch.names import vocabulary
+from a2f_batch.rates import MAX_FPS
 
 # The last two fields of a timecode, FF.mmm, count sixtieths of a second and their thousandths at EVERY frame rate:
 # Unreal's importer adds FF.mmm / 60 to the seconds, and so does not care about the take's own rate.
 _TICKS = 60_000
 _DAY = 24 * 3600
+# Frames at a time, so that a long clip takes no more memory than a short one.
+_FRAMES = 4096
 _TIMECODE = re.compile(r"(\d\d):(\d\d):(\d\d):(\d\d)\.(\d{1,3})", re.ASCII)
 _START = re.compile(r"(\d\d):(\d\d):(\d\d):(\d{2,3})(?:\.(\d{1,3}))?", re.ASCII)
 
@@ -46,14 +49,19 @@ def write(clip: FaceClip, path: Path, *, timecode_start: str | None = None) -> N
     lacking = [name for name in clip.names if name not in hub]
     if lacking:
         raise ExportError(f"Live Link Face has no column for the channel {', '.join(map(repr, lacking[:8]))}.",
-                          "Rename the clip's channels to ARKit's, select() those, or write csv-plain.", code="channel-without-column")
+                          "Rename the channels to ARKit's, leave out the others, or write csv-plain.", code="channel-without-column")
     header = f"Timecode,BlendshapeCount,{','.join(names.channels)}\n".encode("ascii")
-    codes = _timecodes(clip, path, start)
-    counts = np.broadcast_to(packed([f",{len(hub)}"]), (len(codes), 1))
-    rows = fixed_rows(weights_for(clip, hub), np.concatenate([codes, counts], axis=1))
+    if start < 0 or start + clip.duration > _DAY:
+        raise ExportError(f"Can't write '{path}': timecodes reach from 0 to 24 hours, the clip is at "
+                          f"{float(start):g} to {float(start + clip.duration):g} s.",
+                          "Let it start early enough to end within the day.", code="time-out-of-range")
     with replacing(path) as file:
         file.write(header)
-        file.writelines(rows)
+        for first in range(0, clip.n_frames, _FRAMES):
+            some = clip.slice(first, min(first + _FRAMES, clip.n_frames))
+            codes = _timecodes(some, start + first / clip.fps)
+            counts = np.broadcast_to(packed([f",{len(hub)}"]), (len(codes), 1))
+            file.writelines(fixed_rows(weights_for(some, hub), np.concatenate([codes, counts], axis=1)))
 
 
 def read(path: Path) -> FaceClip:
@@ -88,13 +96,26 @@ def read(path: Path) -> FaceClip:
                     fps, Fraction(ticks[0], _TICKS))
 
 
-def _parse_start(text: str, fps: Fraction) -> Fraction:
-    """Return the seconds of a timecode."""
+def check_timecode(text: str, fps: Fraction = MAX_FPS) -> None:
+    """Refuse what is no `timecode_start` of any take, or of one at `fps`.
+
+    Raises:
+        ExportError: another shape, or too large a number (code 'timecode').
+    """
     match = _START.fullmatch(text)
     per_second = 60 if match and match[5] else round(fps)
-    if match is None or int(match[2]) > 59 or int(match[3]) > 59 or int(match[4]) >= per_second:
+    if match is None or int(match[1]) > 23 or int(match[2]) > 59 or int(match[3]) > 59:
+        raise ExportError(f"'{text}' is no timecode.", "Give HH:MM:SS:FF, such as 01:00:00:00.", code="timecode")
+    if int(match[4]) >= per_second:
         raise ExportError(f"'{text}' is no timecode of a take at {fps} frames per second.",
-                          f"Give HH:MM:SS:FF, such as 01:00:00:00, with FF below {round(fps)}.", code="timecode")
+                          f"Give HH:MM:SS:FF with FF below {per_second}.", code="timecode")
+
+
+def _parse_start(text: str, fps: Fraction) -> Fraction:
+    """Return the seconds of a timecode."""
+    check_timecode(text, fps)
+    match = _START.fullmatch(text)
+    assert match
     hours, minutes, seconds, frames = map(int, match.groups()[:4])
     whole = (hours * 60 + minutes) * 60 + seconds
     if match[5]:
@@ -103,12 +124,8 @@ def _parse_start(text: str, fps: Fraction) -> Fraction:
     return whole + frames / fps
 
 
-def _timecodes(clip: FaceClip, path: Path, start: Fraction) -> Words:
+def _timecodes(clip: FaceClip, start: Fraction) -> Words:
     """Return every frame's `HH:MM:SS:FF.mmm`, each rounded once from its exact time, shape (frames, 4)."""
-    if start < 0 or start + clip.duration > _DAY:
-        raise ExportError(f"Can't write '{path}': timecodes reach from 0 to 24 hours, the clip is at "
-                          f"{float(start):g} to {float(start + clip.duration):g} s.",
-                          "Set the clip's start to 0.", code="time-out-of-range")
     # (first + i * step) / unit ticks, in whole numbers, as in rates.frame_times.
     unit = start.denominator * clip.fps.numerator
     first, step = int(start * unit) * _TICKS, int(unit / clip.fps) * _TICKS

@@ -9,12 +9,13 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from io import BytesIO
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from a2f_batch.errors import ClipError
+from a2f_batch.errors import ClipError, ExportError
 
 # What a record can hold: bool (C), int (I, 32 bit), np.int64 (L), np.int16 (Y), float (D), np.float32 (F), str (S), bytes (R),
 # and arrays of bool (b), int32 (i), int64 (l), float32 (f), float64 (d).
@@ -27,12 +28,14 @@ _FOOTER_ID = bytes.fromhex("fabcab09d0c8d466b176fb831cf7267e")
 _FOOTER_END = bytes.fromhex("f85a8c6adef5d97eece90ce3758f290b")
 _MAGIC = b"Kaydara FBX Binary  \x00\x1a\x00"
 
+# A record's header: where it ends, how many properties it has, their bytes, the length of its name.
 _NARROW, _WIDE = struct.Struct("<IIIB"), struct.Struct("<QQQB")
-_NULL_RECORD = bytes(_NARROW.size)
-_END = struct.Struct("<I")
+_ENDS = {_NARROW: struct.Struct("<I"), _WIDE: struct.Struct("<Q")}
+# Files from this version on have the wide headers.
+WIDE_FROM = 7500
 # Shorter arrays grow when packed.
 _PACK_FROM_BYTES = 128
-_ARRAY_CODES = {"bool": b"b", "int32": b"i", "int64": b"l", "float32": b"f", "float64": b"d"}
+_ARRAY_CODES = {"b1": b"b", "i4": b"i", "i8": b"l", "f4": b"f", "f8": b"d"}
 _ARRAY_TYPES = {code[0]: np.dtype(name).newbyteorder("<") for name, code in _ARRAY_CODES.items()}
 _SCALARS: dict[int, tuple[struct.Struct, Any]] = {
     ord("C"): (struct.Struct("<B"), bool), ord("B"): (struct.Struct("<B"), bool), ord("Y"): (struct.Struct("<h"), np.int16),
@@ -70,48 +73,80 @@ class Block:
     Attributes:
         content: their bytes; every record's end offset counts from the start of the block.
         ends: where in `content` those offsets are.
+        wide: whether the headers are of 64 bits.
     """
 
     content: bytes
     ends: tuple[int, ...]
+    wide: bool = False
 
-    def moved(self, by: int) -> bytearray:
-        """Return the content with every end offset raised by `by` bytes."""
-        content = bytearray(self.content)
+    def put(self, out: bytearray, at: int) -> None:
+        """Append the content to `out`, which begins `at` bytes into a file."""
+        end, start = _ENDS[_WIDE if self.wide else _NARROW], len(out)
+        out += self.content
         for place in self.ends:
-            _END.pack_into(content, place, _END.unpack_from(content, place)[0] + by)
-        return content
+            end.pack_into(out, start + place, end.unpack_from(self.content, place)[0] + start + at)
 
 
-def encode_block(records: Iterable[Node | Block], *, level: int = 6) -> Block:
-    """Encode records with the 32-bit headers of FBX 7.4, to be placed later.
+@dataclass(frozen=True, eq=False, slots=True)
+class Stream:
+    """A top-level record whose children are made one by one while the file is written: all of them need not have room in memory."""
+
+    name: str
+    children: Iterable[Node | Block]
+
+
+def encode_block(records: Iterable[Node | Block], *, level: int = 6, wide: bool = False) -> Block:
+    """Encode records, to be placed later.
 
     Args:
         level: zlib level of arrays, 0 (not packed) to 9.
+        wide: with headers of 64 bits.
     """
     out = bytearray()
     ends: list[int] = []
-    _put(out, ends, records, level)
-    return Block(bytes(out), tuple(ends))
+    _put(out, ends, records, level, _WIDE if wide else _NARROW)
+    return Block(bytes(out), tuple(ends), wide)
 
 
-def encode(records: Iterable[Node | Block], *, version: int = 7400) -> bytes:
-    """Return a whole FBX file that holds `records`; the same records give the same bytes (with the same zlib).
+def write_file(file: BinaryIO, records: Iterable[Node | Block | Stream], *, version: int = 7400) -> None:
+    """Write a whole FBX file that holds `records`; the same records give the same bytes (with the same zlib).
 
     Args:
-        version: 7400, or 7500: the same but for record headers of 64 bits.
+        file: empty, and one that can be sought in.
+        version: 7400, or 7500: the same but for record headers of 64 bits, which the blocks must have too.
+
+    Raises:
+        ExportError: over 4 GiB in a version before 7500 (code 'too-large').
     """
-    header = _MAGIC + struct.pack("<I", version)
-    block = encode_block(records)
-    if version < 7500:
-        content = block.moved(len(header)) + _NULL_RECORD
-    else:
-        content = bytearray()
-        _put_wide(content, len(header), block.content, 0, len(block.content))
-        content += bytes(_WIDE.size)
-    body = header + content + _FOOTER_ID
+    header = _WIDE if version >= WIDE_FROM else _NARROW
+    at = file.write(_MAGIC + struct.pack("<I", version))
+    try:
+        for record in records:
+            if not isinstance(record, Stream):
+                at += file.write(_placed(record, at, header))
+                continue
+            start, name = at, record.name.encode()
+            at += file.write(bytes(header.size) + name)
+            for child in record.children:
+                at += file.write(_placed(child, at, header))
+            at += file.write(bytes(header.size))
+            file.seek(start)
+            file.write(header.pack(at, 0, 0, len(name)))
+            file.seek(at)
+    except struct.error:
+        raise ExportError(f"The FBX file is larger than version {version} can be: 4 GiB.", "Write it as version 7500 (--fbx-version).",
+                          code="too-large") from None
+    at += file.write(bytes(header.size) + _FOOTER_ID)
     # Aligned to 16 bytes; a full 16 where it is aligned already.
-    return body + bytes(16 - len(body) % 16) + bytes(4) + struct.pack("<I", version) + bytes(120) + _FOOTER_END
+    file.write(bytes(16 - at % 16) + bytes(4) + struct.pack("<I", version) + bytes(120) + _FOOTER_END)
+
+
+def encode(records: Iterable[Node | Block | Stream], *, version: int = 7400) -> bytes:
+    """Return what `write_file` writes."""
+    file = BytesIO()
+    write_file(file, records, version=version)
+    return file.getvalue()
 
 
 def decode(content: bytes, source: str) -> tuple[int, Node]:
@@ -130,7 +165,7 @@ def decode(content: bytes, source: str) -> tuple[int, Node]:
     (version,) = struct.unpack_from("<I", content, len(_MAGIC))
     if not 7000 <= version < 8000:
         raise unreadable(source, f"its version is {version}, not 7000 to 7999")
-    reader = _Reader(content, source, _WIDE if version >= 7500 else _NARROW)
+    reader = _Reader(content, source, _WIDE if version >= WIDE_FROM else _NARROW)
     records, _ = reader.records(len(_MAGIC) + 4, len(content), 0)
     return version, Node("", (), records)
 
@@ -141,39 +176,34 @@ def unreadable(source: str, cause: str) -> ClipError:
                      "Export the file again, as FBX binary of version 7.4 or later.", code="clip-unreadable")
 
 
-def _put(out: bytearray, ends: list[int], records: Iterable[Node | Block], level: int) -> None:
+def _placed(record: Node | Block, at: int, header: struct.Struct) -> bytearray:
+    """Return a record as it stands `at` bytes into a file."""
+    out = bytearray()
+    _put(out, [], [record], 6, header, at)
+    return out
+
+
+def _put(out: bytearray, ends: list[int], records: Iterable[Node | Block], level: int, header: struct.Struct, at: int = 0) -> None:
+    """Append records to `out`, which begins `at` bytes into a file, and the places of their end offsets to `ends`."""
     for record in records:
         start = len(out)
         if isinstance(record, Block):
-            out += record.moved(start)
+            if record.wide != (header is _WIDE):
+                raise ValueError("a block's headers are not those of the file")
+            record.put(out, at)
             ends += [start + end for end in record.ends]
             continue
         name = record.name.encode()
-        out += bytes(12) + bytes((len(name),)) + name
+        out += bytes(header.size) + name
         properties = len(out)
         for value in record.properties:
             out += _encoded(value, level)
         length = len(out) - properties
         if record.children is not None:
-            _put(out, ends, record.children, level)
-            out += _NULL_RECORD
-        struct.pack_into("<III", out, start, len(out), len(record.properties), length)
+            _put(out, ends, record.children, level, header, at)
+            out += bytes(header.size)
+        header.pack_into(out, start, at + len(out), len(record.properties), length, len(name))
         ends.append(start)
-
-
-def _put_wide(out: bytearray, moved: int, content: bytes, at: int, stop: int) -> None:
-    """Append the records of `content` from `at` to `stop` with 64-bit headers; their ends count from `moved` bytes before `out`."""
-    while at < stop:
-        end, count, length, name_length = _NARROW.unpack_from(content, at)
-        if end == 0:
-            out += bytes(_WIDE.size)
-            at += _NARROW.size
-            continue
-        start, children = len(out), at + _NARROW.size + name_length + length
-        out += bytes(_WIDE.size) + content[at + _NARROW.size:children]
-        _put_wide(out, moved, content, children, end)
-        _WIDE.pack_into(out, start, moved + len(out), count, length, name_length)
-        at = end
 
 
 def _encoded(value: Property, level: int) -> bytes:
@@ -182,7 +212,7 @@ def _encoded(value: Property, level: int) -> bytes:
         packed = zlib.compress(raw, level) if level and len(raw) >= _PACK_FROM_BYTES else raw
         is_packed = len(packed) < len(raw)
         content = packed if is_packed else raw
-        return _ARRAY_CODES[value.dtype.name] + struct.pack("<III", value.size, is_packed, len(content)) + content
+        return _ARRAY_CODES[value.dtype.str[1:]] + struct.pack("<III", value.size, is_packed, len(content)) + content
     if isinstance(value, str | bytes):
         content = value.encode(errors="replace") if isinstance(value, str) else value
         return (b"S" if isinstance(value, str) else b"R") + struct.pack("<I", len(content)) + content

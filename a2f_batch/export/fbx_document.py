@@ -11,10 +11,12 @@ from functools import cache
 
 import numpy as np
 
-from a2f_batch.export.fbx_binary import CREATION_TIME, FILE_ID, Block, Node, encode_block
+from a2f_batch.export.fbx_binary import CREATION_TIME, FILE_ID, Block, Node
 
 # FBX counts time in these units; 24, 25, 30, 48, 50, 60, 100 and 120 fps divide it exactly.
 TICKS_PER_SECOND = 46186158000
+# Some two weeks: later times are no times.
+LAST_TICK = 1 << 56
 
 # FbxTime::EMode. 18 (119.88 fps) is left to CUSTOM_TIME_MODE: ufbx does not know it.
 TIME_MODES: dict[Fraction, int] = {Fraction(rate): mode for rate, mode in (
@@ -35,7 +37,12 @@ def p(name: str, kind: str, label: str = "", flags: str = "", *values: str | int
     return Node("P", (name, kind, label, flags, *values))
 
 
-def before_objects(version: int, fps: Fraction, first: int, last: int, take: str, definitions: Block) -> Iterator[Node | Block]:
+def named(name: str, kind: str) -> str:
+    """Return an object's name and type as FBX joins them; without NULs, at which readers would end the name."""
+    return f"{name.replace(chr(0), '')}\x00\x01{kind}"
+
+
+def before_objects(version: int, fps: Fraction, first: int, last: int, take: str, definitions: Node | Block) -> Iterator[Node | Block]:
     """Yield the records in front of Objects.
 
     Args:
@@ -71,14 +78,14 @@ def before_objects(version: int, fps: Fraction, first: int, last: int, take: str
     yield definitions
 
 
-def definitions(counts: Mapping[str, int]) -> Block:
+def definitions(counts: Mapping[str, int]) -> Node:
     """Return the Definitions: how many objects of each type there are, and the defaults of their properties."""
     templates = _templates()
     types = {"GlobalSettings": 1, **counts}
-    return encode_block([Node("Definitions", (), (
+    return Node("Definitions", (), (
         Node("Version", (100,)), Node("Count", (sum(types.values()),)),
         *(Node("ObjectType", (kind,), (Node("Count", (count,)), *templates.get(kind, ()))) for kind, count in types.items()),
-    ))])
+    ))
 
 
 def takes(take: str, first: int, last: int) -> Node:

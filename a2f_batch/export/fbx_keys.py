@@ -33,6 +33,19 @@ def cubic_attributes(slopes: npt.NDArray[np.float32]) -> list[Node]:
     return _attributes(np.full(len(slopes), _CUBIC_KEY, np.int32), rows.ravel(), np.ones(len(slopes), np.int32))
 
 
+def key_times(n_frames: int, fps: Fraction, start: Fraction) -> npt.NDArray[np.int64]:
+    """Return the ticks of every frame, each rounded once from the exact rational, ties to even."""
+    first, step = start * TICKS_PER_SECOND, TICKS_PER_SECOND / fps
+    scale = first.denominator * step.denominator
+    base, slope = int(first * scale), int(step * scale)
+    if 2 * (abs(base) + n_frames * slope + scale) < 2**63:
+        ticks, rest = np.divmod(base + np.arange(n_frames, dtype=np.int64) * slope, scale)
+        ticks += (2 * rest > scale) | ((2 * rest == scale) & (ticks % 2 == 1))
+        return ticks
+    exact = (divmod(base + i * slope, scale) for i in range(n_frames))
+    return np.array([ticks + (2 * rest > scale or (2 * rest == scale and ticks % 2)) for ticks, rest in exact], np.int64)
+
+
 def frames_of(ticks: npt.NDArray[np.int64], grid: npt.NDArray[np.int64], fps: Fraction) -> Frames | None:
     """Return which frame of `grid` (the ticks of all frames) each key is on; None if one is on none, or they don't span them."""
     frames = np.rint((ticks - grid[0]) * float(fps / TICKS_PER_SECOND)).astype(np.int64)

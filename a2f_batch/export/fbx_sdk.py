@@ -13,9 +13,10 @@ import numpy as np
 from a2f_batch.clip import FaceClip, Values
 from a2f_batch.errors import ExportError
 from a2f_batch.export.atomic import replacing
-from a2f_batch.export.fbx import key_times, still_targets
+from a2f_batch.export.fbx import moving_columns
 from a2f_batch.export.fbx_document import CUSTOM_TIME_MODE, TIME_MODES
-from a2f_batch.export.reduce import Interpolation, KeyCount, reduce_keys
+from a2f_batch.export.fbx_keys import key_times
+from a2f_batch.export.reduce import Curves, Interpolation, KeyCount, Tolerance, allowed, reduce_keys
 from a2f_batch.export.tracks import weights_for
 from a2f_batch.rig.mesh import Mesh, Part
 
@@ -39,7 +40,7 @@ def sdk() -> ModuleType:
     return module
 
 
-def write(clip: FaceClip, path: Path, mesh: Mesh | str, *, tolerance: float | None, interpolation: Interpolation, drop_constant: bool,
+def write(clip: FaceClip, path: Path, mesh: Mesh | str, *, tolerance: Tolerance, interpolation: Interpolation, drop_constant: bool,
           version: int) -> KeyCount:
     """Write `clip` on the blend shapes of `mesh` with Autodesk's library; see `fbx.write` for the options.
 
@@ -67,9 +68,9 @@ def write(clip: FaceClip, path: Path, mesh: Mesh | str, *, tolerance: float | No
         times = [_time(fbx, ticks) for ticks in key_times(clip.n_frames, clip.fps, clip.start).tolist()]
         stack.SetLocalTimeSpan(fbx.FbxTimeSpan(times[0], times[-1]))
         weights = weights_for(clip, mesh.targets)
-        dropped = still_targets(weights, mesh.targets) if drop_constant else frozenset()
-        keyed = {target: _keyed_frames(values, tolerance, drop_constant)
-                 for target, values in zip(mesh.targets, weights.T, strict=True) if target not in dropped}
+        moving = moving_columns(weights) if drop_constant else range(len(mesh.targets))
+        keyed = {mesh.targets[column]: _keyed_frames(weights[:, column], allowed(tolerance, (mesh.targets[column],)), drop_constant)
+                 for column in moving}
         for part in mesh.parts:
             node, geometry = _add_part(fbx, scene, part)
             for number, target in enumerate(part.morphs):
@@ -128,7 +129,7 @@ def _set_points(fbx: Any, geometry: Any, metres: Values) -> None:
         geometry.SetControlPointAt(fbx.FbxVector4(x, y, z), i)
 
 
-def _keyed_frames(values: Values, tolerance: float | None, ends_alone: bool) -> list[int]:
+def _keyed_frames(values: Values, tolerance: float | Curves | None, ends_alone: bool) -> list[int]:
     if ends_alone and (values == values[0]).all():
         return sorted({0, len(values) - 1})
     frames: list[int] = reduce_keys(values[:, None], tolerance).tolist()

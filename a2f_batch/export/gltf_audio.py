@@ -5,10 +5,12 @@ from __future__ import annotations
 import mimetypes
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from a2f_batch.errors import ExportError
+
+AudioMode: TypeAlias = Literal["embed", "link", "none"]
 
 # What Python's table lacks on some systems.
 _TYPES = {".flac": "audio/flac", ".wav": "audio/wav", ".ogg": "audio/ogg", ".opus": "audio/ogg", ".m4a": "audio/mp4", ".mp3": "audio/mpeg"}
@@ -19,8 +21,8 @@ def linked(audio: Path, target: Path) -> dict[str, Any]:
     try:
         relative = Path(os.path.relpath(audio.absolute(), target.absolute().parent)).as_posix()
     except ValueError:  # on another drive
-        return {**_described(audio), "uri": audio.absolute().as_uri()}
-    return {**_described(audio), "uri": quote(relative)}
+        return {**described(audio), "uri": audio.absolute().as_uri()}
+    return {**described(audio), "uri": quote(relative)}
 
 
 def embedded(audio: Path) -> tuple[bytes, dict[str, Any]]:
@@ -34,10 +36,11 @@ def embedded(audio: Path) -> tuple[bytes, dict[str, Any]]:
     except OSError as error:
         raise ExportError(f"Can't embed the sound '{audio}': {error.strerror or error}.", "Check the file, or link it.",
                           code="audio-unreadable") from error
-    return content, _described(audio)
+    return content, described(audio)
 
 
-def _described(audio: Path) -> dict[str, Any]:
+def described(audio: Path) -> dict[str, Any]:
+    """Return the extras that name a sound, wherever it is: name, mimeType, offset."""
     kind = _TYPES.get(audio.suffix.lower()) or mimetypes.guess_type(audio.name)[0] or "application/octet-stream"
     # Frame times are seconds of the sound: it starts where the animation's time does.
     return {"name": audio.name, "mimeType": kind, "offset": 0}

@@ -1,13 +1,13 @@
-"""Takes appended to a glTF file: one animation of morph-target weights a line, on the default head or on a user's character."""
+"""Takes on a glTF rig, a head's or a character's: each one more animation of its morph-target weights and joints, in one file."""
 
 from __future__ import annotations
 
-import json
-import struct
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,189 +15,276 @@ import numpy.typing as npt
 from a2f_batch.clip import FaceClip, Values
 from a2f_batch.errors import ExportError
 from a2f_batch.export.atomic import replacing
-from a2f_batch.export.reduce import Interpolation, reduce_keys, slopes
-from a2f_batch.export.tracks import check_names, check_targets, weights_for
+from a2f_batch.export.gltf_audio import AudioMode, described, embedded, linked
+from a2f_batch.export.gltf_file import Json, write_glb, write_gltf
+from a2f_batch.export.reduce import Interpolation, KeyCount, Tolerance, reduce_keys, slopes
+from a2f_batch.export.tracks import check_range
 from a2f_batch.rates import fps_text
-from a2f_batch.rig.character import Character, read_character
-from a2f_batch.rig.matching import Match, UserMap, load_user_map, match_meshes
+from a2f_batch.rig.matching import UserMap
 from a2f_batch.rig.mesh import Mesh
 
-Json = dict[str, Any]
-
 _FLOAT, _UNSIGNED_SHORT = 5126, 5123
-_MAX_GLB = 2**32 - 1  # its lengths are 32 bits
+_ROWS = 4096  # converted at a time
+_IN_MEMORY = 16 << 20  # bytes of takes that are kept there, before they go to a temporary file beside the one that is written
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Keying:
-    """How weights are keyed.
+    """How takes are keyed, and what goes with them.
 
     Attributes:
-        compact: 16-bit weights where all of a node's are in 0..1 (error at most 8e-6), float32 elsewhere.
-        tolerance: key only the frames that keep every weight within this; None keys every frame.
-        interpolation: between keys.
+        compact: 16-bit weights where all of a node's are in 0..1 (error at most 8e-6), float32 elsewhere; linear keys only.
+        tolerance: key only the frames that keep every weight within this; None keys every frame. A sampler keys all its targets at
+            once, and all nodes of a take share their times, so this saves less than in formats that key each channel by itself.
+        interpolation: between keys: LINEAR or CUBICSPLINE.
+        rotations: turn the head and the eyes by the clip's rotation channels, a key on every frame.
+        audio_mode: 'embed' puts the bytes of a take's sound file into the buffer; 'link' names its place as seen from the folder of
+            the written file. Either way the animation's `extras.audio` tells name, mimeType, offset (seconds) and bufferView or uri:
+            nobody's extension, for your tools.
     """
 
     compact: bool = False
-    tolerance: float | None = None
+    tolerance: Tolerance = None
     interpolation: Interpolation = "linear"
+    rotations: bool = False
+    audio_mode: AudioMode = "none"
 
 
-@dataclass(frozen=True)
-class Take:
-    """A line ready to be appended.
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """What a clip does to the nodes of a rig. Weights are made when they are asked for: all at once may be many times the clip.
 
     Attributes:
-        name: the animation's.
-        clip: where times and rate come from.
-        weights: node -> one weight a frame and target, shape (frames, targets).
+        weights: node -> what makes its mesh's weights, shape (frames, targets).
+        turns: node -> its rotation as quaternions, shape (frames, 4): x, y, z, w.
+        curves: what makes the curves that the keys are chosen by, shape (frames, curves).
+        n_curves: how many they are; a key counts once for each.
+        allowed: tolerance of all curves, or of each; None keys every frame.
     """
 
-    name: str
-    clip: FaceClip
-    weights: Mapping[int, Values]
+    weights: Mapping[int, Callable[[], Values]]
+    turns: Mapping[int, Values]
+    curves: Callable[[], Values]
+    n_curves: int
+    allowed: float | npt.NDArray[np.float64] | None = None
 
 
-def write_takes(clips: Mapping[str, FaceClip], path: str | Path, *, mesh: Mesh | None = None, character: str | Path | None = None,
-                user_map: UserMap | str | Path | None = None, compact: bool = False, tolerance: float | None = None,
-                interpolation: Interpolation = "linear") -> dict[str, Match]:
+class Rig(Protocol):
+    """What takes can be put on: a glTF document without them."""
+
+    @property
+    def document(self) -> Json:
+        """The JSON; not to be changed."""
+
+    @property
+    def content(self) -> bytes:
+        """Buffer 0."""
+
+    @property
+    def chunks(self) -> tuple[tuple[int, bytes], ...]:
+        """(type, bytes) of a .glb's further chunks."""
+
+    def moves(self, clip: FaceClip, keying: Keying) -> Moves:
+        """Return what `clip` does; an ExportError where it would not come through whole."""
+
+
+@dataclass
+class TakesFile:
+    """A glTF file under construction: a rig's document, buffer and the takes added so far."""
+
+    rig: Rig
+    path: Path
+    spool: IO[bytes]
+    views: list[Json] = field(default_factory=list)
+    accessors: list[Json] = field(default_factory=list)
+    animations: list[Json] = field(default_factory=list)
+    length: int = field(init=False)
+    before: int = 0
+    after: int = 0
+
+    def __post_init__(self) -> None:
+        """Begin behind the rig's buffer."""
+        self.length = len(self.rig.content)
+
+    def add(self, name: str, clip: FaceClip, keying: Keying, audio: Path | None = None, *, rig: Rig | None = None,
+            name_sound: bool = False) -> None:
+        """Append `clip` as the animation `name`; on an error the file is as it was before.
+
+        Args:
+            audio: the line's sound file, for `keying.audio_mode`.
+            rig: moves the clip in place of the file's own rig: the same document, met by another map.
+            name_sound: tell the sound's name, type and offset without a mode too.
+
+        Raises:
+            ExportError: no frames (code 'too-short'), a weight beyond a million (code 'value-out-of-range'), frames before 0 s or so
+                late that float32 can't tell them apart (code 'time-out-of-range'), a sound that can't be read (code
+                'audio-unreadable'), and what the rig refuses.
+        """
+        check_range(clip)
+        times = _times(name, clip, self.path)
+        moves = (rig or self.rig).moves(clip, keying)
+        # All nodes share their times: some readers take the first node's for all.
+        curves = moves.curves() if moves.allowed is not None else np.empty((clip.n_frames, 0), np.float32)
+        keys = reduce_keys(curves, moves.allowed, keying.interpolation)
+        if len(keys) == 1:  # CUBICSPLINE wants two
+            keying = replace(keying, interpolation="linear")
+        sound = embedded(audio) if audio is not None and keying.audio_mode == "embed" else None
+        animation: Json = {"name": name, "channels": [], "samplers": [], "extras": {"fps": fps_text(clip.fps), "start": str(clip.start)}}
+
+        def drive(node: int, path: str, input_index: int, output_index: int, interpolation: str) -> None:
+            animation["channels"].append({"sampler": len(animation["samplers"]), "target": {"node": node, "path": path}})
+            animation["samplers"].append({"input": input_index, "output": output_index, "interpolation": interpolation})
+
+        at = self._add_times(times[keys])
+        for node, weights in moves.weights.items():
+            drive(node, "weights", at, self._add(_output(weights(), keys, clip, keying), "SCALAR"),
+                  "LINEAR" if keying.interpolation == "linear" else "CUBICSPLINE")
+        if moves.turns:
+            at = at if len(keys) == len(times) else self._add_times(times)
+            for node, turn in moves.turns.items():
+                drive(node, "rotation", at, self._add(turn, "VEC4"), "LINEAR")
+        if sound is not None:
+            animation["extras"]["audio"] = {**sound[1], "bufferView": self._add_view(sound[0])}
+        elif audio is not None and keying.audio_mode == "link":
+            animation["extras"]["audio"] = linked(audio, self.path)
+        elif audio is not None and name_sound:
+            animation["extras"]["audio"] = described(audio)
+        self.animations.append(animation)
+        self.before += clip.n_frames * moves.n_curves
+        self.after += len(keys) * moves.n_curves
+
+    def write(self, file: BinaryIO, *, binary: bool = True) -> None:
+        """Write all takes to `file`.
+
+        Raises:
+            ExportError: there is none (code 'nothing-to-write'), a .glb over 4 GiB (code 'too-large').
+        """
+        if not self.animations:
+            raise ExportError(f"There is no clip to write to '{self.path}'.", "Give at least one.", code="nothing-to-write")
+        before = self.rig.document
+        buffers = before.get("buffers") or [{}]
+        # What was there keeps its place and its value.
+        document = {**before, "accessors": [*before.get("accessors", ()), *self.accessors],
+                    "bufferViews": [*before.get("bufferViews", ()), *self.views],
+                    "animations": [*before.get("animations", ()), *self.animations],
+                    "buffers": [{**buffers[0], "byteLength": self.length}, *buffers[1:]]}
+        if binary:
+            write_glb(file, document, self._content(), self.length, self.rig.chunks)
+        else:
+            write_gltf(file, document, self._content())
+
+    def _content(self) -> Iterator[bytes]:
+        yield self.rig.content
+        self.spool.seek(0)
+        while piece := self.spool.read(1 << 20):
+            yield piece
+
+    def _add_times(self, times: npt.NDArray[np.float32]) -> int:
+        first, last = (float(str(time)) for time in (times[0], times[-1]))  # the fewest digits that give the float32 back
+        return self._add(times, "SCALAR", min=[first], max=[last])
+
+    def _add(self, array: npt.NDArray[Any], kind: str, **more: Any) -> int:
+        """Append an array and return the index of its accessor."""
+        view = self._add_view(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())
+        component = {"componentType": _UNSIGNED_SHORT, "normalized": True} if array.dtype == np.uint16 else {"componentType": _FLOAT}
+        count = len(array) if kind == "VEC4" else array.size
+        self.accessors.append({"bufferView": view, **component, "count": count, "type": kind, **more})
+        return len(self.rig.document.get("accessors", ())) + len(self.accessors) - 1
+
+    def _add_view(self, content: bytes) -> int:
+        """Append bytes to the buffer and return the index of their view."""
+        padding = -self.length % 4  # every accessor starts at a multiple of four
+        self.spool.write(bytes(padding))
+        self.spool.write(content)
+        self.views.append({"buffer": 0, "byteOffset": self.length + padding, "byteLength": len(content)})
+        self.length += padding + len(content)
+        return len(self.rig.document.get("bufferViews", ())) + len(self.views) - 1
+
+
+@contextmanager
+def takes_file(path: Path, rig: Rig, *, binary: bool = True) -> Iterator[TakesFile]:
+    """Yield a file to add takes to; it is written when the block ends, whole, and not at all if it raises.
+
+    The takes' curves wait in memory, and on the disk of `path` once they are many: a character may have thousands of lines.
+    """
+    path = Path(path)
+    with replacing(path) as file, SpooledTemporaryFile(_IN_MEMORY, dir=str(path.parent)) as spool:
+        takes = TakesFile(rig, path, spool)
+        yield takes
+        takes.write(file, binary=binary)
+
+
+def write_take(clip: FaceClip, path: Path, rig: Rig, keying: Keying, audio: Path | None, *, binary: bool) -> KeyCount:
+    """Write a file of one take, named after the clip's line (`meta['line']`, else the file's stem)."""
+    path = Path(path)
+    with takes_file(path, rig, binary=binary) as takes:
+        takes.add(str(clip.meta.get("line") or path.stem), clip, keying, audio)
+    return KeyCount(takes.before, takes.after)
+
+
+def write_takes(clips: Mapping[str, FaceClip] | Iterable[tuple[str, FaceClip]], path: str | Path, *, mesh: Mesh | None = None,
+                character: str | Path | None = None, user_map: UserMap | str | Path | None = None, compact: bool = False,
+                tolerance: Tolerance = None, interpolation: Interpolation = "linear", rotations: bool = False) -> KeyCount:
     """Write one .glb with an animation a clip, named by its key, in the order of `clips`; each starts at its clip's start.
 
     Args:
-        clips: name -> clip; rates and channels may differ.
+        clips: name -> clip, or such pairs, which are taken one at a time; rates and channels may differ.
         mesh: what carries the channels where no `character` is given; the default head if None.
         character: a .glb, .vrm or .gltf; see `gltf_character.write`.
         user_map: channel -> target or {target: gain}, or the path of a map file; for `character`.
-        compact, tolerance, interpolation: see `Keying`.
+        compact, tolerance, interpolation, rotations: see `Keying`.
 
     Returns:
-        each clip's match to the character; empty without one.
+        the keys of all takes together.
 
     Raises:
         ExportError: no clip (code 'nothing-to-write'), both `mesh` and `character` (code 'option-value'), or what `gltf.write`
             and `gltf_character.write` refuse.
     """
-    path, keying = Path(path), Keying(compact, tolerance, interpolation)
-    if not clips:
-        raise ExportError(f"There is no clip to write to '{path}'.", "Give at least one.", code="nothing-to-write")
     if mesh is not None and character is not None:
         raise ExportError(f"'{path}' can't be on a mesh and on '{character}'.", "Give one of them.", code="option-value")
-    if character is not None:
-        return takes_on_character(clips, path, read_character(character), user_map, keying)
-    from a2f_batch.export.gltf import _mesh_layout  # its sibling's layout of a mesh, without an animation
-
-    if mesh is None:
-        from a2f_batch.rig.head import default_head
-
-        mesh = default_head()
-    layout = _mesh_layout(mesh)
-    for clip in clips.values():
-        check_names(clip, reserved=(), format="glTF")
-        check_targets(clip, mesh)
-    takes = [Take(name, clip, {node: weights_for(clip, targets) for node, targets in layout.animated}) for name, clip in clips.items()]
-    document, content = appended(layout.document, layout.content, takes, path, keying)
-    with replacing(path) as file:
-        file.write(glb(document, content))
-    return {}
+    keying = Keying(compact=compact, tolerance=tolerance, interpolation=interpolation, rotations=rotations)
+    with takes_file(Path(path), rig_of(mesh, character, user_map, rotations=rotations)) as takes:
+        for name, clip in clips.items() if isinstance(clips, Mapping) else clips:
+            takes.add(name, clip, keying)
+    return KeyCount(takes.before, takes.after)
 
 
-def takes_on_character(clips: Mapping[str, FaceClip], path: Path, character: Character, user_map: UserMap | str | Path | None,
-                       keying: Keying) -> dict[str, Match]:
-    """Append `clips` to `character` and write it to `path`; return each clip's match.
-
-    Every node with a matching target gets a weights channel; its targets that no channel drives keep the weight that the character
-    has at rest.
-    """
-    chosen = load_user_map(Path(user_map)) if isinstance(user_map, str | Path) else user_map
-    matches, takes = {}, []
-    for name, clip in clips.items():
-        matches[name], each = match_meshes(clip.names, [node.targets for node in character.nodes], user_map=chosen,
-                                           expressions=character.expressions)
-        takes.append(Take(name, clip, {node.node: one.weights(clip, node.targets, node.rest)
-                                       for node, one in zip(character.nodes, each, strict=True) if any(one.pairs.values())}))
-    document, content = appended(character.document, character.content, takes, path, keying)
-    with replacing(path) as file:
-        file.write(glb(document, content, character.chunks))
-    return matches
-
-
-def appended(document: Json, content: bytes, takes: Iterable[Take], path: Path, keying: Keying) -> tuple[Json, bytes]:
-    """Return a glTF document and its buffer 0 with an animation a take at the end. What was there keeps its place and its bytes."""
-    tail = _Tail(len(content), len(document.get("bufferViews", ())), len(document.get("accessors", ())))
-    animations = [_animation(take, tail, path, keying) for take in takes]
-    buffers = document.get("buffers") or [{}]
-    lists: Json = {"accessors": [*document.get("accessors", ()), *tail.accessors],
-                   "bufferViews": [*document.get("bufferViews", ()), *tail.views],
-                   "animations": [*document.get("animations", ()), *animations],
-                   "buffers": [{**buffers[0], "byteLength": len(content) + len(tail.content)}, *buffers[1:]]}
-    return {**document, **lists}, content + bytes(tail.content)
-
-
-def glb(document: Json, content: bytes, chunks: Sequence[tuple[int, bytes]] = ()) -> bytes:
-    """Return a .glb of JSON, buffer 0 and somebody's further chunks.
+def rig_of(mesh: Mesh | None, character: str | Path | None, user_map: UserMap | str | Path | None, *, rotations: bool) -> Rig:
+    """Return the rig of a character, or else of `mesh`, or else of the default head.
 
     Raises:
-        ExportError: it would be over 4 GiB (code 'too-large').
+        ExportError: see `gltf_character.character_rig`.
     """
-    # Escapes: a lone half of a surrogate pair, which JSON allows and UTF-8 does not, stays what it was.
-    text = json.dumps(document, allow_nan=False, separators=(",", ":")).encode("ascii")
-    parts = [(0x4E4F534A, text + b" " * (-len(text) % 4)), (0x004E4942, content + bytes(-len(content) % 4)), *chunks]
-    length = 12 + sum(8 + len(part) for _, part in parts)
-    if length > _MAX_GLB:
-        raise ExportError(f"A .glb of {length} bytes can't be written: its lengths are 32 bits.",
-                          "Put fewer lines into one file.", code="too-large")
-    return b"".join([struct.pack("<4sII", b"glTF", 2, length), *(struct.pack("<II", len(part), kind) + part for kind, part in parts)])
+    if character is not None:
+        from a2f_batch.export.gltf_character import character_rig
+
+        return character_rig(character, user_map, rotations=rotations)
+    from a2f_batch.export.gltf_mesh import mesh_rig
+
+    return mesh_rig(mesh, rotations=rotations)
 
 
-@dataclass
-class _Tail:
-    """What is appended to buffer 0 and to the lists that describe it."""
-
-    first_byte: int
-    first_view: int
-    first_accessor: int
-    content: bytearray = field(default_factory=bytearray)
-    views: list[Json] = field(default_factory=list)
-    accessors: list[Json] = field(default_factory=list)
-
-    def add(self, array: npt.NDArray[Any], **more: Any) -> int:
-        """Append scalars and return the index of their accessor."""
-        self.content += bytes(-(self.first_byte + len(self.content)) % 4)
-        self.views.append({"buffer": 0, "byteOffset": self.first_byte + len(self.content), "byteLength": array.nbytes})
-        self.content += np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
-        kind = {"componentType": _UNSIGNED_SHORT, "normalized": True} if array.dtype == np.uint16 else {"componentType": _FLOAT}
-        self.accessors.append({"bufferView": self.first_view + len(self.views) - 1, **kind, "count": array.size, "type": "SCALAR", **more})
-        return self.first_accessor + len(self.accessors) - 1
-
-
-def _animation(take: Take, tail: _Tail, path: Path, keying: Keying) -> Json:
-    clip = take.clip
-    times = clip.times().astype(np.float32)
+def _times(name: str, clip: FaceClip, path: Path) -> npt.NDArray[np.float32]:
     if clip.n_frames == 0:
-        raise ExportError(f"The clip '{take.name}' for '{path}' has no frames.", "Render a longer sound.", code="too-short")
+        raise ExportError(f"The clip '{name}' for '{path}' has no frames.", "Render a longer sound.", code="too-short")
+    times = clip.times().astype(np.float32)
     if times[0] < 0 or (np.diff(times) <= 0).any():
-        raise ExportError(f"Can't write '{take.name}' to '{path}': glTF's times start at 0 and are float32; the clip's run from "
+        raise ExportError(f"Can't write '{name}' to '{path}': glTF's times start at 0 and are float32; the clip's run from "
                           f"{float(clip.start):g} s in steps of {float(1 / clip.fps):g} s.",
                           "Set the clip's start to 0.", code="time-out-of-range")
-    # All nodes share their times: some readers take the first node's for all.
-    keys = reduce_keys(np.concatenate(list(take.weights.values()), axis=1), keying.tolerance, keying.interpolation)
-    first, last = (float(str(times[key])) for key in (keys[0], keys[-1]))  # the fewest digits that give the float32 back
-    times_index = tail.add(times[keys], min=[first], max=[last])
-    animation: Json = {"name": take.name, "channels": [], "samplers": [], "extras": {"fps": fps_text(clip.fps), "start": str(clip.start)}}
-    for node, weights in take.weights.items():
-        animation["channels"].append({"sampler": len(animation["samplers"]), "target": {"node": node, "path": "weights"}})
-        animation["samplers"].append({"input": times_index, "output": tail.add(_output(weights, keys, clip, keying)),
-                                      "interpolation": "LINEAR" if keying.interpolation == "linear" else "CUBICSPLINE"})
-    return animation
+    return times
 
 
 def _output(weights: Values, keys: npt.NDArray[np.int64], clip: FaceClip, keying: Keying) -> npt.NDArray[Any]:
     """Return a sampler's output; CUBICSPLINE has a row of tangents, over seconds, before and after each row of values."""
-    keyed = weights[keys]
+    keyed = weights if len(keys) == len(weights) else weights[keys]
     if keying.interpolation == "cubic":
         tangents = slopes(weights)[keys] * np.float32(clip.fps)
         return np.stack([tangents, keyed, tangents], axis=1)
     if keying.compact and keyed.min() >= 0 and keyed.max() <= 1:
-        whole: npt.NDArray[np.uint16] = np.rint(keyed.astype(np.float64) * 65_535).astype(np.uint16)
+        whole = np.empty(keyed.shape, np.uint16)
+        for first in range(0, len(keyed), _ROWS):
+            whole[first:first + _ROWS] = np.rint(keyed[first:first + _ROWS].astype(np.float64) * 65_535)
         return whole
     return keyed

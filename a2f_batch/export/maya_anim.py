@@ -14,7 +14,8 @@ import numpy.typing as npt
 from a2f_batch.clip import FaceClip, Values
 from a2f_batch.errors import ClipError, ExportError
 from a2f_batch.export.atomic import replacing
-from a2f_batch.export.reduce import MAX_FRAMES, Interpolation, KeyCount, evaluate, reduce_keys, slopes
+from a2f_batch.export.reduce import MAX_FRAMES, Interpolation, KeyCount, Tolerance, allowed, evaluate, reduce_keys, slopes
+from a2f_batch.export.tracks import check_range
 from a2f_batch.names import ROTATIONS
 
 TIME_UNITS: dict[Fraction, str] = {
@@ -41,12 +42,11 @@ _FIELDS = frozenset(("input", "output", "weighted", "preInfinity", "postInfinity
 
 # A float32 of 1/64 or more survives nine decimals unchanged; below, the error is at most 5e-10.
 _DECIMALS = 9
-_LARGEST = 1e6
 _KEY_END = " linear linear 1 1 0;\n"
 
 
 def write(clip: FaceClip, path: Path, *, node: str = "blendShape1", attribute_map: Mapping[str, str] | None = None,
-          tolerance: float | None = None, interpolation: Interpolation = "linear") -> KeyCount:
+          tolerance: Tolerance = None, interpolation: Interpolation = "linear") -> KeyCount:
     """Write `clip` as keys on the weights of a blend-shape node: `<node>.<channel>`, times in frames.
 
     Rotations (`names.ROTATIONS`) are left out: a blend-shape node has no such weight. Weights have nine decimals.
@@ -55,7 +55,7 @@ def write(clip: FaceClip, path: Path, *, node: str = "blendShape1", attribute_ma
         node: the blend-shape node's name in Maya.
         attribute_map: channel -> attribute, on `node` (`jawOpen`, `weight[3]`) or on another (`teeth:blendShape2.jawOpen`); a channel
             that it lacks keeps its name, a channel that the clip lacks has no meaning.
-        tolerance: key only the frames that keep every weight within this; None keys every frame.
+        tolerance: key only the frames that keep every weight within this, one for all or one a channel; None keys every frame.
         interpolation: between keys; 'cubic' writes fixed tangents, their angle that of the weight over seconds.
 
     Raises:
@@ -70,16 +70,15 @@ def write(clip: FaceClip, path: Path, *, node: str = "blendShape1", attribute_ma
         raise ExportError(f"The clip for '{path}' has no frames.", "Render a longer sound.", code="too-short")
     if clip.fps not in TIME_UNITS:
         raise ExportError(f"Maya has no time unit for {clip.fps} fps, so '{path}' can't be written.",
-                          f"Resample the clip to one of {', '.join(map(str, sorted(TIME_UNITS)))} fps.", code="fps-unsupported")
+                          f"Resample the clip (--fps) to one of {', '.join(map(str, sorted(TIME_UNITS)))} fps.", code="fps-unsupported")
+    check_range(clip)
     names = [name for name in clip.names if name not in ROTATIONS]
     plugs = _plugs(names, node, attribute_map or {}, path)
     values = clip.select(names).values
-    if np.abs(values).max(initial=0) > _LARGEST:
-        raise ExportError(f"Can't write '{path}': a weight is {np.abs(values).max():g}.",
-                          f"Keep weights within {_LARGEST:g}; the full shape is 1.", code="value-out-of-range")
     times = _frame_numbers(clip)
     every_frame = tolerance is None and interpolation == "linear"
-    curves = _key_texts(times, values) if every_frame else _reduced_texts(times, values, clip.fps, tolerance, interpolation)
+    curves = (_key_texts(times, values) if every_frame
+              else _reduced_texts(times, names, values, clip.fps, tolerance, interpolation))
     keys = 0
     with replacing(path) as file:
         file.write(f"animVersion 1.1;\nmayaVersion 2026;\ntimeUnit {TIME_UNITS[clip.fps]};\nlinearUnit cm;\nangularUnit deg;\n"
@@ -163,12 +162,12 @@ def _frame_numbers(clip: FaceClip) -> list[str]:
     return [f"{float(first + i):.9f}".rstrip("0").rstrip(".") for i in range(clip.n_frames)]
 
 
-def _reduced_texts(times: list[str], values: Values, fps: Fraction, tolerance: float | None,
+def _reduced_texts(times: list[str], names: list[str], values: Values, fps: Fraction, tolerance: Tolerance,
                    interpolation: Interpolation) -> Iterator[tuple[int, bytes]]:
     """Yield the number of keys and the key lines of each column of `values`."""
     angles = np.degrees(np.arctan(slopes(values).astype(np.float64) * float(fps)))
-    for column in range(values.shape[1]):
-        kept = reduce_keys(values[:, column:column + 1], tolerance, interpolation).tolist()
+    for column, name in enumerate(names):
+        kept = reduce_keys(values[:, column:column + 1], allowed(tolerance, (name,)), interpolation).tolist()
         lines = []
         for frame, value, angle in zip(kept, values[kept, column].tolist(), angles[kept, column].tolist(), strict=True):
             tangents = f" fixed fixed 1 1 0 {angle:.9f} 1 {angle:.9f} 1;\n" if interpolation == "cubic" else _KEY_END

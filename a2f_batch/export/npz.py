@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -33,10 +34,11 @@ def write(clip: FaceClip, path: Path) -> None:
     deflated file depend on the machine's zlib.
 
     Raises:
-        ExportError: a channel with a reserved name or a control character (code 'channel-name'), meta that is not
-            JSON or over 64 KB (code 'meta-unwritable').
+        ExportError: a channel with a reserved name, another's name with '.npy' at its end, or a control character (code
+            'channel-name'), meta that is not JSON or over 64 KB (code 'meta-unwritable').
     """
-    check_names(clip, reserved=_RESERVED, format="npz")
+    # numpy takes the name of an archive's member for that of an array: beside `x`, `x.npy` would be `x` again.
+    check_names(clip, reserved=(*_RESERVED, *(f"{name}.npy" for name in clip.names)), format="npz")
     try:
         facts = {"fps": fps_text(clip.fps), "start": str(clip.start), "meta": dict(clip.meta)}
         comment = json.dumps(facts, allow_nan=False, sort_keys=True, separators=(",", ":")).encode("ascii")
@@ -45,23 +47,22 @@ def write(clip: FaceClip, path: Path) -> None:
     except (TypeError, ValueError) as error:
         raise ExportError(f"Can't write the clip's meta into '{path}': {error}.", "Keep meta to a few JSON values.",
                           code="meta-unwritable") from None
-    arrays: dict[str, npt.NDArray[Any]] = {
-        "n_frames": np.array(clip.n_frames, dtype="<i8"),
-        **{name: np.ascontiguousarray(curve, dtype="<f4") for name, curve in zip(clip.names, clip.values.T, strict=True)},
-        "BlendShapeCount": np.array(len(clip.names), dtype="<i8"),
-        "Timecode": np.arange(clip.n_frames, dtype="<i8"),
-    }
-    content = BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.comment = comment
-        for name, array in arrays.items():
+        for name, array in _arrays(clip):
             member = BytesIO()
             np.save(member, array, allow_pickle=False)
             entry = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
             entry.create_system = 3  # else the file would tell Windows from the rest
             archive.writestr(entry, member.getvalue())
-    with replacing(path) as file:
-        file.write(content.getvalue())
+
+
+def _arrays(clip: FaceClip) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    yield "n_frames", np.array(clip.n_frames, dtype="<i8")
+    for name, curve in zip(clip.names, clip.values.T, strict=True):
+        yield name, np.ascontiguousarray(curve, dtype="<f4")
+    yield "BlendShapeCount", np.array(len(clip.names), dtype="<i8")
+    yield "Timecode", np.arange(clip.n_frames, dtype="<i8")
 
 
 def read(path: Path) -> FaceClip:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from a2f_batch.clip import Values
 from a2f_batch.errors import ExportError
-from a2f_batch.rig.mesh import Mesh
 
 Interpolation: TypeAlias = Literal["linear", "cubic"]
 Frames: TypeAlias = npt.NDArray[np.int64]
 Curves: TypeAlias = npt.NDArray[np.float64]
+# A weight for all channels, or one a channel; None keys every frame.
+Tolerance: TypeAlias = "float | Mapping[str, float] | None"
 
 # A day at 48 fps: few keys can span more frames than memory has room for, and readers refuse such a file.
 MAX_FRAMES = 1 << 22
@@ -109,18 +110,11 @@ def evaluate(keys: npt.ArrayLike, values: npt.ArrayLike, n_frames: int,
     return _hermite(value[left], value[left + 1], leaving[left] * length, arriving[left + 1] * length, part)
 
 
-def displacement_tolerance(mesh: Mesh, targets: Sequence[str], millimetres: float) -> Curves:
-    """Return for each target the weight at which it moves no vertex of `mesh` by more than `millimetres`, shape (targets,).
-
-    Targets that no part has get infinity. Errors of channels that move the same vertex add up: this bounds each one's.
-    """
-    furthest = dict.fromkeys(targets, 0.0)
-    for part in mesh.parts:
-        for name in furthest.keys() & part.morphs.keys():
-            furthest[name] = max(furthest[name], float(np.linalg.norm(part.morphs[name].offsets, axis=1).max(initial=0)))
-    with np.errstate(divide="ignore"):
-        weights: Curves = millimetres / 1000 / np.array([furthest[name] for name in targets])
-    return weights
+def allowed(tolerance: Tolerance, names: Sequence[str]) -> float | Curves | None:
+    """Return a tolerance as `reduce_keys` takes it for the curves `names`; one that a mapping leaves out keeps its values exactly."""
+    if isinstance(tolerance, Mapping):
+        return np.array([tolerance.get(name, 0.0) for name in names], dtype=np.float64)
+    return tolerance
 
 
 def _between(left: Frames, right: Frames, frames: Frames, curve: Curves, tangent: Curves | None) -> Curves:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 import numpy as np
 
 from a2f_batch.clip import FaceClip, Values
+from a2f_batch.rig.joints import Joint
 from a2f_batch.rig.mesh import Mesh
-
-Joint: TypeAlias = Literal["Head", "LeftEye", "RightEye"]
 
 # The parts that turn with each eye; the head's joint turns everything.
 EYE_PARTS: dict[Joint, tuple[str, ...]] = {

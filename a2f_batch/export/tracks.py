@@ -12,6 +12,8 @@ from a2f_batch.errors import ExportError
 from a2f_batch.names import ROTATIONS
 from a2f_batch.rig.mesh import Mesh
 
+_LARGEST = 1e6
+
 
 def check_targets(clip: FaceClip, mesh: Mesh) -> None:
     """Refuse a clip that `mesh` can't show whole. Rotations (`names.ROTATIONS`) need no target: mesh formats leave them out.
@@ -27,8 +29,21 @@ def check_targets(clip: FaceClip, mesh: Mesh) -> None:
     if lacking:
         shown = ", ".join(map(repr, lacking[:8])) + (f" and {len(lacking) - 8} more" if len(lacking) > 8 else "")
         raise ExportError(f"The mesh '{mesh.name}' has no target for the channel {shown}.",
-                          "Rename the clip's channels to the mesh's targets, select() those it has, or give another mesh.",
+                          "Rename the channels to the mesh's targets, leave out the others, or put the clip on a mesh that has them.",
                           code="channel-without-target")
+
+
+def check_range(clip: FaceClip) -> None:
+    """Refuse weights that are none, before percent or a tangent of them leaves float32's range.
+
+    Raises:
+        ExportError: a weight beyond a million (code 'value-out-of-range').
+    """
+    largest = float(np.abs(clip.values).max(initial=0))
+    if largest > _LARGEST:
+        channel = clip.names[int(np.abs(clip.values).max(axis=0).argmax())]
+        raise ExportError(f"The channel '{channel}' reaches a weight of {largest:g}.",
+                          f"Keep weights within {_LARGEST:,.0f}; the full shape is 1.", code="value-out-of-range")
 
 
 def weights_for(clip: FaceClip, targets: Sequence[str]) -> Values:

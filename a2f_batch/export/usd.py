@@ -14,13 +14,13 @@ import numpy as np
 from a2f_batch.clip import FaceClip
 from a2f_batch.errors import ClipError, ExportError
 from a2f_batch.export.atomic import replacing
-from a2f_batch.export.reduce import MAX_FRAMES, KeyCount, evaluate, reduce_keys
-from a2f_batch.export.tracks import check_names, check_targets, weights_for
+from a2f_batch.export.reduce import MAX_FRAMES, KeyCount, Tolerance, allowed, evaluate, reduce_keys
+from a2f_batch.export.tracks import check_names, check_range, check_targets, weights_for
 from a2f_batch.rates import fps_text, parse_fps
 from a2f_batch.rig.mesh import Mesh, Part
 
 
-def write(clip: FaceClip, path: Path, *, mesh: Mesh | None = None, text: bool = False, tolerance: float | None = None) -> KeyCount:
+def write(clip: FaceClip, path: Path, *, mesh: Mesh | None = None, text: bool = False, tolerance: Tolerance = None) -> KeyCount:
     """Write `mesh` under one SkelRoot, every part with its blend shapes, and one SkelAnimation that holds the weights of all targets.
 
     Time code i is frame i of the clock (start x fps + i); `timeCodesPerSecond` is the clip's rate, its exact text is in the
@@ -32,8 +32,8 @@ def write(clip: FaceClip, path: Path, *, mesh: Mesh | None = None, text: bool = 
         tolerance: sample only the frames that keep every weight within this (all weights are one array); None samples every frame.
 
     Raises:
-        ExportError: a channel of `clip` is not a target of `mesh` (code 'channel-without-target'), usd-core is not installed (code
-            'usd-missing').
+        ExportError: a channel of `clip` is not a target of `mesh` (code 'channel-without-target'), a weight beyond a million (code
+            'value-out-of-range'), usd-core is not installed (code 'usd-missing').
 
     Source: OpenUSD, schema UsdSkel (BlendShape, Animation, BindingAPI).
     """
@@ -44,6 +44,7 @@ def write(clip: FaceClip, path: Path, *, mesh: Mesh | None = None, text: bool = 
 
         mesh = default_head()
     check_names(clip, reserved=(), format="USD")
+    check_range(clip)
     check_targets(clip, mesh)
     stage = pxr["Usd"].Stage.CreateInMemory()
     root = pxr["UsdSkel"].Root.Define(stage, f"/{_identifier(mesh.name)}")
@@ -100,7 +101,7 @@ def _pxr(*names: str) -> dict[str, ModuleType]:
                           code="usd-missing") from None
 
 
-def _animate(pxr: dict[str, ModuleType], stage: Any, root: Any, clip: FaceClip, mesh: Mesh, tolerance: float | None) -> int:
+def _animate(pxr: dict[str, ModuleType], stage: Any, root: Any, clip: FaceClip, mesh: Mesh, tolerance: Tolerance) -> int:
     """Add the skeleton, without joints, and the animation that it shows; return the number of samples."""
     skeleton = pxr["UsdSkel"].Skeleton.Define(stage, root.AppendChild("Skeleton"))
     animation = pxr["UsdSkel"].Animation.Define(stage, root.AppendChild("Animation"))
@@ -110,7 +111,7 @@ def _animate(pxr: dict[str, ModuleType], stage: Any, root: Any, clip: FaceClip, 
     weights = weights_for(clip, mesh.targets)
     first = clip.start * clip.fps
     samples = animation.CreateBlendShapeWeightsAttr()
-    kept = reduce_keys(weights, tolerance)
+    kept = reduce_keys(weights, allowed(tolerance, mesh.targets))
     for frame in kept.tolist():
         samples.Set(pxr["Vt"].FloatArray.FromNumpy(weights[frame]), float(first + frame))
     return len(kept)

@@ -17,6 +17,8 @@ from a2f_batch.rig.matching import match
 
 _FORMAT, _VERSION = "oculus15-visemes", 1
 _DECIMALS = 6
+# Frames at a time, so that a long clip takes little more memory than a short one.
+_FRAMES = 1024
 
 
 def write(clip: FaceClip, path: Path) -> None:
@@ -35,11 +37,14 @@ def write(clip: FaceClip, path: Path) -> None:
     if "sil" not in clip.names:
         weights[:, names.index("sil")] = 0
         weights[:, names.index("sil")] = (1 - weights.sum(axis=1)).clip(0, 1)
-    rows = np.round(weights.astype(np.float64), _DECIMALS).tolist()
     head = json.dumps({"format": _FORMAT, "version": _VERSION, "fps": fps_text(clip.fps), "start": str(clip.start), "visemes": names})
-    lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
     with replacing(path) as file:
-        file.write(f'{head[:-1]}, "weights": [\n{lines}\n]}}\n'.encode("ascii"))
+        file.write(f'{head[:-1]}, "weights": ['.encode("ascii"))
+        for first in range(0, len(weights), _FRAMES):
+            rows = np.round(weights[first:first + _FRAMES].astype(np.float64), _DECIMALS).tolist()
+            lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
+            file.write(f"{',' if first else ''}\n{lines}".encode("ascii"))
+        file.write(b"\n]}\n")
 
 
 def read(path: Path) -> FaceClip:

@@ -14,10 +14,10 @@ import pygltflib
 from a2f_batch.clip import FaceClip, Values
 from a2f_batch.errors import ClipError, ExportError
 from a2f_batch.export.atomic import replacing
-from a2f_batch.export.gltf_takes import glb
+from a2f_batch.export.gltf_file import write_glb
 from a2f_batch.export.reduce import MAX_FRAMES, KeyCount, evaluate, reduce_keys
 from a2f_batch.export.timing import assume_fps, infer_fps
-from a2f_batch.export.tracks import check_names
+from a2f_batch.export.tracks import check_names, check_range
 from a2f_batch.names import ROTATIONS, vocabulary
 from a2f_batch.rates import fps_text, parse_fps
 from a2f_batch.rig.matching import match
@@ -39,12 +39,14 @@ def write(clip: FaceClip, path: Path, *, perfect_sync: bool = False, tolerance: 
 
     Raises:
         ExportError: nothing of the clip moves a preset (code 'nothing-matched'), an expression that is called as a preset (code
-            'channel-name'), frames before 0 s or so late that float32 can't tell them apart (code 'time-out-of-range').
+            'channel-name'), a weight beyond a million (code 'value-out-of-range'), frames before 0 s or so late that float32 can't
+            tell them apart (code 'time-out-of-range').
 
     Source: VRM consortium, specification VRMC_vrm_animation-1.0 (presets without look*, X of the translation, weights in 0..1).
     """
     path = Path(path)
     check_names(clip, reserved=(), format="VRM")
+    check_range(clip)
     presets = tuple(name for name in vocabulary("vrm1").channels if name not in _GAZE)
     if perfect_sync:
         weights = clip.select([name for name in clip.names if name not in ROTATIONS])
@@ -59,7 +61,7 @@ def write(clip: FaceClip, path: Path, *, perfect_sync: bool = False, tolerance: 
     document, content, keys = _document(weights.with_values(weights.values.clip(0, 1)), "custom" if perfect_sync else "preset", path,
                                         str(clip.meta.get("line") or path.stem), tolerance)
     with replacing(path) as file:
-        file.write(glb(document, content))
+        write_glb(file, document, [content], len(content))
     return KeyCount(weights.values.size, keys)
 
 

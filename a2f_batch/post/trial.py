@@ -40,8 +40,8 @@ NAMED: dict[type[Stage], Callable[[Any], Mapping[str, Sequence[str]]]] = {
 }
 
 
-def check_channels(draft: Draft, channels: Sequence[str] = ARKIT_52) -> None:
-    """Run a second of silence, with every emotion felt, through the stages of `draft`.
+def check_channels(draft: Draft, channels: Sequence[str] = ARKIT_52) -> tuple[str, ...]:
+    """Run a second of silence, with every emotion felt, through the stages of `draft`; return the channels that it has at the end.
 
     Args:
         channels: what the clip has before the first stage: the engine's names, or the hub's where there is no engine yet.
@@ -60,6 +60,7 @@ def check_channels(draft: Draft, channels: Sequence[str] = ARKIT_52) -> None:
             clip = stage.apply(clip, context)
         except ProfileError as error:
             raise step.placed(error) from None
+    return clip.names
 
 
 def _check_names(step: Step, parameter: str, names: Sequence[str], there: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import base64
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from a2f_batch.errors import ExportError
-from a2f_batch.rig.matching import Bind
+from a2f_batch.rig.matching import Bind, Match, UserMap, load_user_map, match_meshes
 
 Json = dict[str, Any]
 
@@ -59,6 +59,18 @@ class Character:
     nodes: tuple[MorphNode, ...]
     expressions: Mapping[str, tuple[Bind, ...]] = field(default_factory=dict)
     beside: tuple[tuple[Path, tuple[int, int]], ...] = ()
+
+    def match(self, channels: Sequence[str], user_map: UserMap | str | Path | None = None) -> tuple[Match, tuple[Match, ...]]:
+        """Return which channels drive which targets: over all, for people and reports, and on each of `nodes`, in order.
+
+        Args:
+            user_map: channel -> target or {target: gain}, or the path of a map file.
+
+        Raises:
+            ExportError: nothing matches (code 'nothing-matched'), or the map is wrong ('map-unreadable', 'map-channel', 'map-target').
+        """
+        chosen = load_user_map(Path(user_map)) if isinstance(user_map, str | Path) else user_map
+        return match_meshes(channels, [node.targets for node in self.nodes], user_map=chosen, expressions=self.expressions)
 
 
 def read_character(path: str | Path) -> Character:
@@ -181,7 +193,7 @@ def _self_contained(document: Json, content: bytes | None, files: _Beside, *, im
     for index, buffer in enumerate(buffers):
         if index == 0:
             content = files.fetched(buffer["uri"]) if "uri" in buffer else content
-            if content is None or len(content) < _count(buffer["byteLength"]):
+            if content is None or len(content) < natural(buffer["byteLength"]):
                 raise ValueError(f"buffer 0 has {len(content or b'')} of its {buffer['byteLength']} bytes")
             buffers[0] = {key: value for key, value in buffer.items() if key != "uri"}
         elif "uri" in buffer and not buffer["uri"].startswith("data:"):
@@ -216,7 +228,7 @@ def _morph_nodes(document: Json) -> tuple[MorphNode, ...]:
     for index, node in enumerate(_objects(document, "nodes")):
         if "mesh" not in node:
             continue
-        mesh = meshes[_count(node["mesh"])]
+        mesh = meshes[natural(node["mesh"])]
         counts = {len(primitive.get("targets", ())) for primitive in mesh["primitives"]}
         names = _target_names(mesh)
         if counts == {0} or names is None:
@@ -253,12 +265,12 @@ def _expressions(document: Json, nodes: tuple[MorphNode, ...]) -> dict[str, tupl
     groups = extensions.get("VRMC_vrm", {}).get("expressions", {})
     for name, expression in {**groups.get("custom", {}), **groups.get("preset", {})}.items():
         for one in expression.get("morphTargetBinds", ()):
-            bind(name, [i for i, node in enumerate(nodes) if node.node == one["node"]], _count(one["index"]), float(one.get("weight", 1)))
+            bind(name, [i for i, node in enumerate(nodes) if node.node == one["node"]], natural(one["index"]), float(one.get("weight", 1)))
     for group in extensions.get("VRM", {}).get("blendShapeMaster", {}).get("blendShapeGroups", ()):
         preset = group.get("presetName", "unknown")
         for one in group.get("binds", ()):
             here = [i for i, node in enumerate(nodes) if document["nodes"][node.node]["mesh"] == one["mesh"]]
-            bind(str(group.get("name") if preset == "unknown" else preset), here, _count(one["index"]), float(one["weight"]) / 100)
+            bind(str(group.get("name") if preset == "unknown" else preset), here, natural(one["index"]), float(one["weight"]) / 100)
     return {name: tuple(binds) for name, binds in found.items()}
 
 
@@ -269,8 +281,8 @@ def _objects(document: Json, key: str) -> list[Json]:
     return list(objects)
 
 
-def _count(value: object) -> int:
-    # Python would take -1 for the last, and True for 1.
+def natural(value: object) -> int:
+    """Return `value`, an index or a length of a document; ValueError if it is none: Python would take -1 for the last, and True for 1."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"{value!r} where an index or a length is meant")
     return value

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -18,6 +16,7 @@ import numpy as np
 from a2f_batch.clip import FaceClip, Values
 from a2f_batch.errors import ExportError
 from a2f_batch.names import ARKIT_52, ROTATIONS, Vocabulary, vocabularies, vocabulary
+from a2f_batch.rig.map_file import read_map
 
 UserMap: TypeAlias = "Mapping[str, str | Mapping[str, float]]"
 Pairs: TypeAlias = "tuple[tuple[str, float], ...]"
@@ -35,12 +34,14 @@ class Match:
         by: channel -> how it was found: 'your map', 'name', 'spelling' or a vocabulary's name.
         unmatched_channels: the clip's channels that drive nothing, rotations left out.
         unmatched_targets: the character's targets that no channel drives: they stay as the character has them.
+        joints: where rotations were asked for: joint -> the name of the node that turns, '' if there is none.
     """
 
     pairs: Mapping[str, Pairs]
     by: Mapping[str, str]
     unmatched_channels: tuple[str, ...] = ()
     unmatched_targets: tuple[str, ...] = ()
+    joints: Mapping[str, str] = field(default_factory=dict)
 
     def weights(self, clip: FaceClip, targets: Sequence[str], rest: Sequence[float] | None = None) -> Values:
         """Return one weight a frame and target, shape (frames, targets), float32; targets that no channel drives keep `rest` (0)."""
@@ -60,12 +61,15 @@ class Match:
 
     def table(self) -> str:
         """Return the match as lines of text for people."""
-        width = max((len(channel) for channel in (*self.pairs, *self.unmatched_channels)), default=0)
+        turned = {f"{joint} rotation": f"node {node}" if node else "no node" for joint, node in self.joints.items()}
+        width = max((len(channel) for channel in (*self.pairs, *turned)), default=0)
         drives = {channel: ", ".join(target if gain == 1 else f"{gain:g} x {target}" for target, gain in pairs) or "(nothing)"
                   for channel, pairs in self.pairs.items()}
         right = max((len(text) for text in drives.values()), default=0)
         lines = [f"{channel:<{width}}  ->  {text:<{right}}  ({self.by[channel]})" for channel, text in drives.items()]
-        lines += [f"{channel:<{width}}  ->  no target" for channel in self.unmatched_channels]
+        lines += [f"{joint:<{width}}  ->  {node}" for joint, node in turned.items()]
+        if self.unmatched_channels:
+            lines.append(f"channels without a target ({len(self.unmatched_channels)}): {', '.join(self.unmatched_channels)}")
         if self.unmatched_targets:
             lines.append(f"targets without a channel ({len(self.unmatched_targets)}): {', '.join(self.unmatched_targets)}")
         return "\n".join(lines)
@@ -73,7 +77,8 @@ class Match:
     def report(self) -> dict[str, Any]:
         """Return the match as JSON values."""
         return {"pairs": {channel: dict(pairs) for channel, pairs in self.pairs.items()}, "by": dict(self.by),
-                "unmatched_channels": list(self.unmatched_channels), "unmatched_targets": list(self.unmatched_targets)}
+                "unmatched_channels": list(self.unmatched_channels), "unmatched_targets": list(self.unmatched_targets),
+                **({"joints": {joint: node or None for joint, node in self.joints.items()}} if self.joints else {})}
 
 
 def match(channels: Sequence[str], targets: Sequence[str], *, user_map: UserMap | None = None) -> Match:
@@ -116,9 +121,9 @@ def match_meshes(channels: Sequence[str], meshes: Sequence[Sequence[str]], *, us
         each[index] = merged(moving, targets, [each[index], _bound(expressed, expressions, index)])
     over_all = merged(moving, every_target, each)
     if not any(over_all.pairs.values()):
-        raise ExportError(f"No channel of the clip ({_some(moving)}) fits a morph target of the character ({_some(every_target)}): "
-                          "its face would stand still.",
-                          "Write a map file (channel = target) and pass it, or give a character with named face targets.",
+        raise ExportError(f"No channel of the clip ({_some(moving)}) fits any of the targets ({_some(every_target)}): the face would "
+                          "stand still.",
+                          "Give a clip of ARKit's channels and a character with named face targets, or a map file (channel = target).",
                           code="nothing-matched")
     return over_all, tuple(each)
 
@@ -146,15 +151,9 @@ def load_user_map(path: Path) -> UserMap:
     Raises:
         ExportError: missing, not TOML or JSON, another shape (code 'map-unreadable').
     """
-    path = Path(path)
     remedy = 'Write lines such as  jawOpen = "Mouth_Open"  or  cheekPuff = { Puff_L = 1.0, Puff_R = 1.0 }  in a .toml file.'
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ExportError(f"Can't read the map '{path}': {reason}.", remedy, code="map-unreadable") from None
-    if not isinstance(content, dict) or not all(_is_entry(entry) for entry in content.values()):
+    content: UserMap = read_map(path, remedy)
+    if not all(_is_entry(entry) for entry in content.values()):
         raise ExportError(f"The map '{path}' is not a table of channel = target or channel = {{target = gain}}.", remedy,
                           code="map-unreadable")
     return content
@@ -170,12 +169,12 @@ class _Spellings:
     def of(cls, targets: Sequence[str]) -> _Spellings:
         found: dict[str, dict[str, None]] = {}
         for target in targets:
-            for name in (target, _PREFIX.sub("", target)):
-                found.setdefault(_key(name), {})[target] = None
+            for key in (spelling(target), spelling(target, prefix=False)):
+                found.setdefault(key, {})[target] = None
         return cls({key: tuple(names) for key, names in found.items()})
 
     def __getitem__(self, name: str) -> tuple[str, ...]:
-        return self.by_key.get(_key(name), ())
+        return self.by_key.get(spelling(name), ())
 
 
 @lru_cache(maxsize=256)  # the lines of a batch have the same channels and few characters
@@ -194,7 +193,7 @@ def _match(channels: tuple[str, ...], targets: tuple[str, ...], user_map: tuple[
         elif spelled[channel]:
             pairs[channel], by[channel] = tuple((target, 1.0) for target in spelled[channel]), BY_SPELLING
         else:
-            left.append((channel, _hub_names().get(_key(channel), channel)))
+            left.append((channel, _hub_names().get(spelling(channel), channel)))
     for words in _known(spelled) if left else ():
         for channel, name in left:
             direct = _present(words, spelled, {words.from_hub[name]: 1.0}) if name in words.from_hub else {}
@@ -250,10 +249,10 @@ def _present(words: Vocabulary, spelled: _Spellings, mix: Mapping[str, float]) -
 
 
 def _checked(user_map: UserMap, channels: Sequence[str], targets: Sequence[str]) -> dict[str, Mapping[str, float]]:
-    known = {_key(name): name for name in (*ARKIT_52, *ROTATIONS, *channels)}
+    known = {spelling(name): name for name in (*ARKIT_52, *ROTATIONS, *channels)}
     chosen: dict[str, Mapping[str, float]] = {}
     for channel, entry in user_map.items():
-        if _key(channel) not in known:
+        if spelling(channel) not in known:
             raise ExportError(f"The map names the channel '{channel}', which neither the clip nor ARKit has.",
                               f"The clip has: {', '.join(channels)}.", code="map-channel")
         mix = {entry: 1.0} if isinstance(entry, str) else dict(entry)
@@ -262,7 +261,7 @@ def _checked(user_map: UserMap, channels: Sequence[str], targets: Sequence[str])
         if lacking:
             raise ExportError(f"The map sends '{channel}' to '{lacking[0]}', which the character has not.",
                               f"It has: {', '.join(targets)}.", code="map-target")
-        chosen[known[_key(channel)]] = {target: float(gain) for target, gain in mix.items()}
+        chosen[known[spelling(channel)]] = {target: float(gain) for target, gain in mix.items()}
     return chosen
 
 
@@ -276,9 +275,13 @@ _SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
 
 
 @cache
-def _key(name: str) -> str:
-    """Return what names that differ only in case, separators and the place and spelling of their side have in common."""
-    words = [word.lower() for word in _words(normalize("NFKC", name))]
+def spelling(name: str, *, prefix: bool = True) -> str:
+    """Return what names that differ only in case, separators and the place and spelling of their side have in common.
+
+    Args:
+        prefix: keep what stands before a dot or a colon.
+    """
+    words = [word.lower() for word in _words(normalize("NFKC", name if prefix else _PREFIX.sub("", name)))]
     side = next((i for i in reversed(range(len(words))) if words[i] in _SIDES), None) if len(words) > 1 else None
     return "".join(words if side is None else [*words[:side], *words[side + 1:], _SIDES[words[side]]])
 
@@ -296,7 +299,7 @@ def _words(name: str) -> list[str]:
 def _hub_names() -> dict[str, str]:
     """ARKit's names and what other engines call them, by key -> ARKit name."""
     engines = {channel: hub for name in ("unitalker51", "livelinkface") for channel, hub in vocabulary(name).to_hub.items()}
-    return {_key(name): hub for name, hub in {**engines, **{name: name for name in ARKIT_52}}.items()}
+    return {spelling(name): hub for name, hub in {**engines, **{name: name for name in ARKIT_52}}.items()}
 
 
 def _some(names: Sequence[str]) -> str:

@@ -62,10 +62,15 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """A rig's meshes, all driven by the same channels."""
+    """A rig's meshes, all driven by the same channels.
+
+    Attributes:
+        joined: formats that can give a mesh several materials (fbx) write the parts as one: a channel then has one curve, not one a part.
+    """
 
     name: str
     parts: tuple[Part, ...]
+    joined: bool = False
 
     @property
     def targets(self) -> tuple[str, ...]:

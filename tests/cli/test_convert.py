@@ -67,3 +67,16 @@ def test_what_can_not_be_converted_is_told_with_code_2(source, out, code, clip, 
 def test_help_names_the_command():
     assert "convert" in CliRunner().invoke(main, ["--help"]).output
     assert "a2f_batch.cli.convert" not in sys.modules or converted("--help").exit_code == 0
+
+
+@pytest.mark.parametrize(("out", "options", "told"), [
+    ("x.glb", ["--audio", "embed"], "[audio-missing]"),
+    ("x.csv", ["--timecode-start", "1:0:0"], "Give HH:MM:SS:FF"),
+    ("x.csv", ["--timecode-start", "24:00:00:00"], "Give HH:MM:SS:FF"),
+    ("x.csv", ["--timecode-start", "01:00:00:24"], "FF below 24"),
+])
+def test_what_can_not_be_honoured_is_refused_and_nothing_is_written(out, options, told, clip, tmp_path):
+    export(clip, tmp_path / "line.npz")
+    done = converted(tmp_path / "line.npz", tmp_path / out, *options)
+    assert done.exit_code == 2 and told in done.output
+    assert not (tmp_path / out).exists()

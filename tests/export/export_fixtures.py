@@ -1,7 +1,11 @@
 """What the exporters' tests share: random clips, and a small mesh that is not the default head."""
 
+import json
 import secrets
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +13,7 @@ from a2f_batch import FaceClip
 from a2f_batch.names import ARKIT_52
 from a2f_batch.rig.mesh import Material, Mesh, Morph, Part
 
+READERS = Path(__file__).parents[1] / "readers"
 RATES = [Fraction(24), Fraction(25), Fraction(30), Fraction(60), Fraction(30000, 1001)]
 
 
@@ -17,6 +22,19 @@ def fresh_seed():
     seed = secrets.randbits(32)
     print(f"seed {seed}")
     return seed
+
+
+def run_reader(script, *arguments):
+    """Run a Python script of tests/readers in a process of its own."""
+    done = subprocess.run([sys.executable, READERS / script, *arguments], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+
+def seen_by(script, folder, *paths):
+    """What a script of tests/readers that takes OUT.json FILE... sees in each file."""
+    out = folder / f"{script}.json"
+    run_reader(script, out, *paths)
+    return json.loads(out.read_text())
 
 
 def random_clip(n_frames=90, fps=30, *, names=ARKIT_52, seed=None, start=0, meta=None):

@@ -4,13 +4,14 @@ import random
 import struct
 import time
 import zlib
+from io import BytesIO
 
 import numpy as np
 import pytest
 from export_fixtures import fresh_seed
 
-from a2f_batch import ClipError
-from a2f_batch.export.fbx_binary import Node, decode, encode, encode_block
+from a2f_batch import ClipError, ExportError
+from a2f_batch.export.fbx_binary import Node, Stream, decode, encode, encode_block, write_file
 
 ALL_KINDS = Node("Kinds", (True, False, -7, np.int64(2**40), np.int16(-300), 0.1, np.float32(0.1), "Lippe\x00\x01Model", b"\x00\xff"), ())
 
@@ -59,6 +60,28 @@ def test_a_block_gives_the_bytes_of_its_records_wherever_it_stands():
     plain = encode([ALL_KINDS, Node("Outer", (1,), (*inner, Node("Between", ("x" * 99,)), *inner)), *inner])
     block = encode_block([encode_block(inner[:1]), inner[1]])
     assert encode([ALL_KINDS, Node("Outer", (1,), (block, Node("Between", ("x" * 99,)), block)), block]) == plain
+
+
+def test_a_record_whose_children_are_streamed_gives_the_bytes_of_a_whole_one():
+    rng = np.random.default_rng(fresh_seed())
+    children = [random_tree(rng) for _ in range(5)]
+    for version in (7400, 7500):
+        block = encode_block(children[2:3], wide=version == 7500)
+        streamed = encode([ALL_KINDS, Stream("Objects", iter([*children[:2], block, *children[3:]])), ALL_KINDS], version=version)
+        assert streamed == encode([ALL_KINDS, Node("Objects", (), tuple(children)), ALL_KINDS], version=version)
+
+
+def test_a_file_over_4_gib_is_refused_where_offsets_have_32_bits():
+    class Far(BytesIO):
+        """A file whose first write took it near 4 GiB."""
+
+        def write(self, content):
+            return super().write(content) + (2**32 - 50 if self.tell() == len(content) else 0)
+
+    write_file(Far(), [ALL_KINDS], version=7500)
+    with pytest.raises(ExportError) as caught:
+        write_file(Far(), [ALL_KINDS], version=7400)
+    assert caught.value.code == "too-large" and "7500" in caught.value.remedy
 
 
 def test_the_file_ends_as_autodesks_do():

@@ -135,3 +135,10 @@ def test_what_the_form_has_no_place_for_is_refused(names, meta, code, tmp_path):
         npz.write(random_clip(2, names=names, meta=meta), tmp_path / "line.npz")
     assert caught.value.code == code
     assert not list(tmp_path.iterdir())
+
+
+def test_names_that_numpy_would_take_for_each_other_are_refused(tmp_path):
+    clip = FaceClip(("jawOpen", "jawOpen.npy"), np.zeros((2, 2), np.float32), 30)
+    with pytest.raises(ExportError) as caught:
+        npz.write(clip, tmp_path / "x.npz")
+    assert caught.value.code == "channel-name"

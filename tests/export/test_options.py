@@ -1,5 +1,6 @@
 """Options of the formats: which one takes what, and what is refused before the first line."""
 
+import base64
 import json
 import pickle
 import subprocess
@@ -12,7 +13,7 @@ import soundfile
 from click.testing import CliRunner
 from export_fixtures import random_clip
 
-from a2f_batch import ExportError, FaceClip, read_clip
+from a2f_batch import ExportError, FaceClip, load_engine, read_clip
 from a2f_batch.cli import main
 from a2f_batch.export import FORMATS, format_named
 from a2f_batch.export.options import ExportOptions
@@ -66,7 +67,7 @@ def test_a_value_that_means_nothing_is_refused_with_the_choice(values):
 @pytest.mark.parametrize(("values", "formats", "code"), [
     ({"fbx_version": 7500}, "glb,csv", "option-unused"), ({"rotations": True}, "fbx", "option-unused"),
     ({"timecode_start": "01:00:00:00"}, "npz", "option-unused"), ({"mesh": "none"}, "glb,fbx", "mesh-none"),
-    ({"mesh": "proxy"}, "csv", "option-unused"), ({"character": "x.glb"}, "glb,fbx", "character-format"),
+    ({"mesh": "proxy"}, "csv", "option-unused"), ({"character": "x.glb"}, "glb,usd", "character-format"),
     ({"fbx_writer": "sdk"}, "fbx", "fbx-sdk-missing")])
 def test_what_no_line_could_honour_is_refused_before_the_first(values, formats, code):
     asked = ExportOptions(**values)
@@ -139,7 +140,6 @@ def test_a_wrong_option_exits_with_2_and_writes_nothing(drop, arguments, code):
 
 def character_file(path):
     """A triangle with three ARKit targets under other spellings, as JSON with no tool's help."""
-    import base64
     points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
     content = points.tobytes() * 4
     document = {
@@ -163,9 +163,64 @@ def test_a_run_on_a_character_prints_the_match_and_keeps_it_in_the_summary(drop)
     told = summary(drop / "out")
     assert set(told["match"]["pairs"]) == {"jawOpen", "eyeBlinkLeft"}
     assert told["match"]["unmatched_targets"] == ["Wings"]
+    # The engine's own 51, which have no tongue.
+    left = [name for name in load_engine(drop / "tiny.json").names if name not in ("jawOpen", "eyeBlinkLeft")]
+    assert told["match"]["unmatched_channels"] == left and len(left) == 49 and "tongueOut" not in left
     content = (drop / "out/de/ada/line0.glb").read_bytes()
     assert b"Guard" in content and b"targetNames" in content
     assert told["parameters"]["export"] == {"character": str(guard)}
+
+
+def test_a_line_on_a_character_counts_its_keys_and_has_its_sound_and_may_be_a_gltf(drop):
+    guard = character_file(drop / "guard.gltf")
+    result = call("render", drop / "m.csv", "--out", drop / "out", "--engine", drop / "tiny.json", "--workers", "0",
+                  "--formats", "glb,gltf", "--character", guard, "--tolerance", "1.5", "--audio", "embed")
+    assert result.exit_code == 0, result.output
+    for entry in summary(drop / "out")["lines"]:
+        # Two driven targets, the first and the last frame.
+        assert entry["keys"] == {name: {"before": 2 * entry["frames"], "after": 4} for name in ("glb", "gltf")}
+    sound_bytes = (drop / "line.wav").read_bytes()
+    assert sound_bytes in (drop / "out/de/ada/line0.glb").read_bytes()
+    document = json.loads((drop / "out/de/ada/line0.gltf").read_text(encoding="utf-8"))
+    view = document["bufferViews"][document["animations"][0]["extras"]["audio"]["bufferView"]]
+    content = base64.b64decode(document["buffers"][0]["uri"].partition(",")[2])
+    assert content[view["byteOffset"]:view["byteOffset"] + view["byteLength"]] == sound_bytes
+    np.testing.assert_array_equal(*(read_clip(drop / f"out/de/ada/line0.{end}").values for end in ("glb", "gltf")))
+
+
+def test_an_attribute_map_names_mayas_attributes(drop):
+    (drop / "map.toml").write_text('jawOpen = "weight[3]"\neyeBlinkLeft = "lids:blendShape2.left"\n', encoding="utf-8")
+    assert call("bake", drop / "line.wav", drop / "x.anim", "--engine", drop / "tiny.json", "--attribute-map",
+                drop / "map.toml").exit_code == 0
+    text = (drop / "x.anim").read_text()
+    assert "anim blendShape1.weight[3] weight[3] blendShape1 0 0" in text and "anim lids:blendShape2.left left lids:blendShape2" in text
+    assert "jawOpen" not in text and "blendShape1.jawLeft" in text
+
+
+@pytest.mark.parametrize(("text", "code"), [
+    ('jawOpen = 3', "map-unreadable"), ('jawOpen = ""', "map-unreadable"), ("= 3", "map-unreadable"), ('jawOpeen = "x"', "map-channel"),
+    ('jawOpen = "no good"', "channel-name")])
+def test_a_wrong_attribute_map_is_told_before_anything_is_written(text, code, drop):
+    (drop / "map.toml").write_text(text, encoding="utf-8")
+    result = call("bake", drop / "line.wav", drop / "x.anim", "--engine", drop / "tiny.json", "--attribute-map", drop / "map.toml")
+    assert result.exit_code in (1, 2) and f"[{code}]" in result.stderr
+    assert not (drop / "x.anim").exists()
+
+
+def test_perfect_sync_writes_the_channels_themselves(drop):
+    for options, kind in (([], "preset"), (["--perfect-sync"], "custom")):
+        assert call("bake", drop / "line.wav", drop / "x.vrma", "--engine", drop / "tiny.json", *options).exit_code == 0
+        content = (drop / "x.vrma").read_bytes()
+        document = json.loads(content[20:20 + int.from_bytes(content[12:16], "little")])
+        assert list(document["extensions"]["VRMC_vrm_animation"]["expressions"]) == [kind]
+    assert "jawOpen" in document["extensions"]["VRMC_vrm_animation"]["expressions"]["custom"]
+
+
+def test_convert_keeps_within_millimetres_and_says_how_many_keys_are_left(drop):
+    assert call("bake", drop / "line.wav", drop / "x.npz", "--engine", drop / "tiny.json").exit_code == 0
+    result = call("convert", drop / "x.npz", drop / "x.fbx", "--tolerance", "0.5mm")
+    assert result.exit_code == 0 and " keys." in result.output
+    assert call("convert", drop / "x.npz", drop / "x.fbx", "--tolerance", "0.5cm").exit_code == 2
 
 
 def test_a_character_that_nothing_fits_stops_the_run(drop):

@@ -18,7 +18,7 @@ from scipy.interpolate import CubicHermiteSpline
 
 from a2f_batch import ClipError, ExportError, FaceClip
 from a2f_batch.export import fbx, gltf, maya_anim
-from a2f_batch.export.reduce import KeyCount, displacement_tolerance, evaluate, reduce_keys, slopes
+from a2f_batch.export.reduce import KeyCount, evaluate, reduce_keys, slopes
 
 READERS = Path(__file__).parents[1] / "readers"
 MESH = small_mesh()
@@ -95,14 +95,6 @@ def test_what_is_no_tolerance_or_interpolation_is_refused(options, code, suffix,
         WRITERS[suffix].write(random_clip(5, seed=1, names=MESH.targets), tmp_path / f"x.{suffix}", **options)
     assert caught.value.code == code
     assert not list(tmp_path.iterdir())
-
-
-def test_millimetres_are_those_of_the_vertex_that_moves_most():
-    allowed = displacement_tolerance(MESH, [*MESH.targets, "nothing"], 0.5)
-    assert allowed[-1] == np.inf
-    for name, weight in zip(MESH.targets, allowed, strict=False):
-        moved = max(np.linalg.norm(part.morphs[name].offsets * weight, axis=1).max() for part in MESH.parts if name in part.morphs)
-        assert moved == pytest.approx(0.0005, rel=1e-6)
 
 
 @pytest.mark.parametrize("fps", [30, Fraction(30000, 1001), 60])

@@ -28,8 +28,9 @@ def mesh_of(thing):
     mesh, keys = thing.data, thing.data.shape_keys
     world = np.array(thing.matrix_world)
     rest = points(mesh.vertices) @ world[:3, :3].T + world[:3, 3]
-    uv = np.empty(2 * len(mesh.loops))
-    mesh.uv_layers[0].data.foreach_get("uv", uv)
+    uv = np.zeros(2 * len(mesh.loops))
+    if mesh.uv_layers:
+        mesh.uv_layers[0].data.foreach_get("uv", uv)
     return {
         "vertices": rest.tolist(), "polygons": [list(polygon.vertices) for polygon in mesh.polygons],
         "uv": uv.reshape(-1, 2).tolist(), "materials": [slot.material.name for slot in thing.material_slots],

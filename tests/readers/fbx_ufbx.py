@@ -5,19 +5,7 @@ import os
 import sys
 
 import ufbx
-
-# The binding frees what Python no longer holds, owners of live objects too: so everything is held.
-held = []
-
-
-def hold(value):
-    held.append(value)
-    return value
-
-
-def items(collection):
-    collection = hold(collection)
-    return [hold(collection[i]) for i in range(len(collection))]
+from ufbx_held import hold, items
 
 
 def opened(path):

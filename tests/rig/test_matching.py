@@ -225,7 +225,7 @@ def test_the_table_and_the_report_name_every_channel_and_target():
     assert found.table().splitlines() == [
         "jawOpen    ->  Jaw_Open                    (spelling)",
         "cheekPuff  ->  Cheek_Puff_L, Cheek_Puff_R  (charactercreator)",
-        "tongueOut  ->  no target",
+        "channels without a target (1): tongueOut",
         "targets without a channel (1): Age"]
     assert pickle.loads(pickle.dumps(found)) == found
     assert json.loads(json.dumps(found.report()))["pairs"]["cheekPuff"] == {"Cheek_Puff_L": 1.0, "Cheek_Puff_R": 1.0}
