@@ -21,6 +21,10 @@ _FFMPEG_SUFFIXES = (
     ".avi", ".flv", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".amr", ".ogv", ".caf", ".ape", ".wv", ".tta",
 )
 
+# Endings of what can be read at all, for telling sounds from the other files of a folder.
+SOUND_SUFFIXES = frozenset({".wav", ".wave", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au",
+                            ".snd", *_FFMPEG_SUFFIXES})
+
 _MP3_BIT_RATES = {True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # kbit/s of layer III, ISO/IEC 11172-3
                   False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)}  # and its low sample rates, ISO/IEC 13818-3
 _MP3_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}

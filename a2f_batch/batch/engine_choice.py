@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import hashlib
 import os
+import sys
 import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
-from a2f_batch.engines import Engine, load_engine
+from a2f_batch.engines import Description, Engine, describe, load_engine
+from a2f_batch.engines.description import check_weights, weights_missing
 from a2f_batch.errors import EngineError
 
 _loaded: dict[EngineChoice, Engine] = {}
@@ -45,23 +49,60 @@ class EngineChoice:
                 _loaded[self] = engine
             return _loaded[self]
 
-    def pinned(self) -> EngineChoice:
-        """Return the choice with the checksum of the weights as they are here, and a path made absolute; the engine is loaded."""
-        engine = self.loaded()
+    def described(self) -> Description:
+        """Return what the description of the weights says (channel names, rates); nothing is loaded.
+
+        Raises:
+            EngineError: there is none, or it is wrong.
+        """
+        return describe(self.name)
+
+    def pinned(self, *, cluster: bool = False) -> EngineChoice:
+        """Return the choice with nothing left open: the weights' checksum, an absolute path, and 'cpu' or a GPU for 'auto'.
+
+        The engine is loaded only if 'auto' is asked for on a machine with an NVIDIA driver: it alone knows whether it can use the GPU.
+
+        Args:
+            cluster: for workers elsewhere; there 'auto' is the CPU, so that bytes never depend on which workers happen to be there.
+
+        Raises:
+            EngineError: the description or the weights are missing or wrong.
+        """
+        description = self.described()
+        try:
+            with open(description.weights, "rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise weights_missing(description, error) from error
+        check_weights(description, sha256)
+        device = self.device
+        if device == "auto":
+            device = "cpu" if cluster or not _has_nvidia_driver() else self.loaded().device
+            self.unload()
         # As `load_engine` tells a path from a name; a worker may have another current folder.
         is_path = self.name.endswith(".json") or bool(os.path.dirname(self.name))
-        choice = replace(self, name=os.path.abspath(self.name) if is_path else self.name, sha256=engine.weights_sha256)
-        with _lock:
-            _loaded[choice] = _loaded.pop(self)
-        return choice
+        return replace(self, name=os.path.abspath(self.name) if is_path else self.name, device=device, sha256=sha256)
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the choice, once pinned, is for a GPU."""
+        return self.device.startswith("cuda")
 
     def facts(self) -> dict[str, Any]:
-        """Return what the report says about the engine; it must be loaded."""
-        engine = self.loaded()
-        return {"engine": engine.description.engine, "weights": engine.description.name, "weights_sha256": engine.weights_sha256,
-                "licence": engine.description.licence, "device": engine.device, "precision": engine.precision}
+        """Return what the report says about the engine; the choice must be pinned."""
+        description = self.described()
+        return {"engine": description.engine, "weights": description.name, "weights_sha256": self.sha256,
+                "licence": description.licence, "device": self.device, "precision": self.precision}
 
     def unload(self) -> None:
         """Forget the engine in this process."""
         with _lock:
             _loaded.pop(self, None)
+
+
+def _has_nvidia_driver() -> bool:
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True

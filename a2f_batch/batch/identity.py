@@ -10,13 +10,15 @@ from pathlib import PurePosixPath
 
 MAX_NAME_BYTES = 120
 
-# What the batch itself writes into the output folder, where locales are folders.
-RESERVED_LOCALES = frozenset({"summary.json"})
+# What the batch itself writes into the output folder, where locales are folders: see `places`.
+_RESERVED = re.compile(r"(summary|journal)(-\d+-of-\d+)?\.(json|lock|sqlite(-wal|-shm|-journal)?)")
 
 # Device names of Windows, reserved with any extension and in any case; the superscript digits count too.
 # Source: Microsoft, "Naming Files, Paths, and Namespaces".
 _DEVICES = frozenset({"con", "prn", "aux", "nul", "conin$", "conout$"}
                      | {f"{port}{digit}" for port in ("com", "lpt") for digit in "123456789¹²³"})
+# Most names, known to be right at a glance: no device's name of five letters or more is without a '$'.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{5,120}")
 _FORBIDDEN = re.compile(r'[/\\<>:"|?*]')
 # Control characters, line and paragraph separators, halves of surrogate pairs (which JSON can spell).
 INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -39,6 +41,8 @@ class Identity:
     @classmethod
     def nfc(cls, locale: str, character: str, line_id: str) -> Identity:
         """Return the identity with its names in Unicode form NFC."""
+        if (locale + character + line_id).isascii():  # most, at a third of the time
+            return cls(locale, character, line_id)
         return cls(*(unicodedata.normalize("NFC", name) for name in (locale, character, line_id)))
 
     @property
@@ -66,8 +70,15 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
+def is_reserved(locale: str) -> bool:
+    """Return whether the batch itself writes a file of this name where the locales' folders are."""
+    return _RESERVED.fullmatch(folded(locale)) is not None
+
+
 def name_problem(name: str) -> str | None:
     """Return why `name` can't be the name of a file or folder on Linux, Windows and macOS alike, or None if it can."""
+    if _PLAIN.fullmatch(name):
+        return None
     if not name:
         return "it is empty"
     if found := INVISIBLE.search(name):

@@ -1,16 +1,21 @@
-"""Manifests: CSV or JSON Lines rows become checked, frozen `Line`s; rows that can't are listed with every reason."""
+"""Manifests: rows of any kind become checked, frozen `Line`s; rows that can't are listed with every reason."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from a2f_batch.batch.identity import RESERVED_LOCALES, Identity, folded, name_problem
+from a2f_batch.batch.identity import Identity, folded, is_reserved, name_problem
+from a2f_batch.batch.manifests import Layout, read_rows
+from a2f_batch.batch.manifests.columns import KNOWN, REQUIRED
+from a2f_batch.batch.manifests.row import Row
 from a2f_batch.batch.paths import AudioRoot
-from a2f_batch.batch.rows import Row, read_rows
 from a2f_batch.emotion import Envelope
 from a2f_batch.errors import A2FError, ManifestError
 from a2f_batch.export import Format
@@ -18,9 +23,9 @@ from a2f_batch.post import Profile
 from a2f_batch.post import profile as shipped_profile
 from a2f_batch.rates import parse_fps
 
-REQUIRED = ("id", "audio", "character", "locale")
-OPTIONAL = ("emotion", "profile", "fps", "text", "style", "seed")
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
+
+_KNOWN = frozenset(KNOWN)
 
 _Result = TypeVar("_Result")
 
@@ -52,7 +57,7 @@ class Line:
     """One voice line to render: a row that passed every check that needs no look into its audio.
 
     Attributes:
-        number: the row's line number in the manifest, from 1.
+        number: one of its kind in the manifest, rising: the row's line number in a text file, and else see `Manifest.where`.
         identity: unique in the manifest, compared without case.
         audio: the sound file, absolute.
         audio_text: the same as the manifest has it.
@@ -83,7 +88,7 @@ class BadRow:
     """A row that can't become a line.
 
     Attributes:
-        number: the row's line number in the manifest, from 1.
+        number: as a `Line`'s.
         cells: the row as it was read, as far as it could be.
         problems: every reason found, at least one.
         identity: if it is safe and the row's own; None otherwise.
@@ -97,111 +102,169 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest that was read: its good and bad rows, each in the file's order."""
+    """A manifest that was read: its good and bad rows, each in the manifest's order.
+
+    Attributes:
+        path: the file, or the folder.
+        ignored: files of a folder that are no sounds and so no lines, relative to it.
+    """
 
     path: Path
     lines: tuple[Line, ...]
     bad_rows: tuple[BadRow, ...]
+    ignored: tuple[str, ...] = ()
+    _places: Mapping[int, str] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         """Return the number of rows, good and bad."""
         return len(self.lines) + len(self.bad_rows)
 
     def where(self, number: int) -> str:
-        """Return how messages name a row: file and line number."""
-        return f"{self.path} line {number}"
+        """Return how messages name a row: the file and the line number, the sheet and row, or the sound file."""
+        return _where(self.path, number, self._places)
 
 
 def read_manifest(path: str | Path, *, audio_root: str | Path | None = None, formats: tuple[Format, ...] = (),
-                  find_profile: Callable[[str], Profile] = shipped_profile) -> Manifest:
+                  find_profile: Callable[[str], Profile] = shipped_profile, layout: Layout | None = None,
+                  is_folder: bool = False) -> Manifest:
     """Read and check a manifest: every row, and every reason why one can't be rendered.
 
     Args:
-        path: .csv, .tsv or .txt (delimiter found from the header) or .jsonl, .ndjson; UTF-8.
+        path: .csv, .tsv, .txt, .jsonl, .ndjson, .xlsx or .wsources; see docs/manifest.md.
         audio_root: the folder that audio paths are relative to; the manifest's own if None.
         formats: what will be written, to find two lines that would write one file.
         find_profile: returns a profile by name or raises ProfileError.
+        layout: what the file does not tell of itself: names of columns, delimiter, sheets ...; None for nothing.
+        is_folder: take the sound files below the folder `path` as the lines.
 
     Raises:
-        ManifestError: nothing can start: the file can't be read ('manifest-unreadable'), is no UTF-8 ('manifest-encoding'), of another
-            kind ('manifest-kind'), malformed throughout ('manifest-malformed'), lacks a column ('column-missing') or any row
-            ('manifest-empty'); the audio root is no folder ('audio-root').
+        ManifestError: nothing can start: the file can't be read ('manifest-unreadable'), is in another encoding ('manifest-encoding'), of
+            another kind ('manifest-kind'), malformed throughout ('manifest-malformed', 'manifest-too-large'), lacks a column
+            ('column-missing') or has it twice ('column-duplicate'), or has no rows ('manifest-empty'); the audio root is no folder
+            ('audio-root'); `layout` does not fit ('manifest-option', 'delimiter', 'pattern', 'sheet-unknown'); a workbook is given and
+            openpyxl not installed ('extra-missing').
     """
-    path = Path(path)
-    root = AudioRoot(Path(audio_root) if audio_root is not None else path.parent)
-    claims = _Claims(formats)
+    with _not_collecting():
+        return _read(Path(path), audio_root, formats, find_profile, layout or Layout(), is_folder)
+
+
+def _read(path: Path, audio_root: str | Path | None, formats: tuple[Format, ...], find_profile: Callable[[str], Profile], layout: Layout,
+          is_folder: bool) -> Manifest:
+    reading = read_rows(path, layout, is_folder=is_folder, own_root=audio_root is not None)
+    root = AudioRoot(Path(audio_root) if audio_root is not None else path if is_folder else path.parent)
+    places: dict[int, str] = {}
+    reader = _RowReader(path, places, root, find_profile, _Claims(formats))
     lines, bad_rows = [], []
-    for row in read_rows(path, REQUIRED):
-        reader = _RowReader(row, f"{path} line {row.number}", root, find_profile, claims)
-        line = reader.line()
+    for row in reading.rows:
+        if row.place:
+            places[row.number] = row.place
+        line = reader.line(row)
         if line is not None:
             lines.append(line)
         else:
             bad_rows.append(BadRow(row.number, row.cells, tuple(reader.problems), reader.identity))
-    manifest = Manifest(path, tuple(lines), tuple(bad_rows))
-    if not len(manifest):
-        raise ManifestError(f"Manifest '{path}' has no rows.", "Add a row for every line to render.", code="manifest-empty")
-    return manifest
+    if not lines and not bad_rows:
+        kind, remedy = ("Folder", "Give the folder that holds the sound files.") if is_folder else \
+            ("Manifest", "Add a row for every line to render.")
+        raise ManifestError(f"{kind} '{path}' has no {'sound files' if is_folder else 'rows'}.", remedy, code="manifest-empty")
+    return Manifest(path, tuple(lines), tuple(bad_rows), reading.ignored, places)
+
+
+@contextmanager
+def _not_collecting() -> Iterator[None]:
+    """Keep Python's garbage collector from walking all lines again and again while they become more: half the time of 100 000 rows."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _where(path: Path, number: int, places: Mapping[int, str]) -> str:
+    return f"{path} {places.get(number) or f'line {number}'}"
+
+
+def _locale_problem(name: str) -> str | None:
+    return "the batch writes a file of that name" if is_reserved(name) else name_problem(name)
 
 
 class _Claims:
     """Which line took which identity and which files; the first one in the manifest keeps them."""
 
     def __init__(self, formats: tuple[Format, ...]) -> None:
-        self._suffixes = tuple(fmt.suffix for fmt in formats)
+        suffixes = {fmt.suffix for fmt in formats}
+        # Other ids write other files, unless one suffix is the end of another: 'a.plain' + '.csv', 'a' + '.plain.csv'.
+        self._suffixes = [suffix for suffix in sorted(suffixes)
+                          if any(suffix != other and (suffix.endswith(other) or other.endswith(suffix)) for other in suffixes)]
         self._identities: dict[tuple[str, str, str], int] = {}
         self._files: dict[tuple[str, str, str], tuple[int, str]] = {}
 
-    def claim(self, identity: Identity, number: int) -> tuple[str, str, str] | None:
-        """Take the identity for row `number`; return (code, message, remedy) if an earlier row has it or one of its files."""
-        first = self._identities.setdefault(identity.key, number)
-        if first != number:
-            return ("id-duplicate", f"line {first} has the same locale, character and id (compared without case): "
-                                    f"{identity.file('')}.", "Rename one of the two, or remove it.")
-        locale, character, _ = identity.key
+    def identity(self, identity: Identity, number: int) -> int:
+        """Take the identity for row `number`; return the row that has it."""
+        return self._identities.setdefault(identity.key, number)
+
+    def files(self, identity: Identity, number: int) -> tuple[int, str, str] | None:
+        """Take the line's files for row `number`; return (row, its suffix, the suffix here) of one that another row writes."""
         for suffix in self._suffixes:
-            name = identity.id + suffix
-            other, format_suffix = self._files.setdefault((locale, character, folded(name)), (number, suffix))
+            locale, character, _ = identity.key
+            other, its_suffix = self._files.setdefault((locale, character, folded(identity.id + suffix)), (number, suffix))
             if other != number:
-                return ("output-duplicate", f"line {other} already writes '{identity.file(suffix)}' (as its {format_suffix} file).",
-                        "Rename one of the two lines, or render the formats in two runs.")
+                return other, its_suffix, suffix
         return None
 
 
-@dataclass
 class _RowReader:
-    """Turns one row into a line, collecting everything that is wrong with it."""
+    """Turns rows into lines, collecting everything that is wrong with one.
 
-    row: Row
-    where: str
-    root: AudioRoot
-    find_profile: Callable[[str], Profile]
-    claims: _Claims
-    problems: list[Problem] = field(default_factory=list)
-    identity: Identity | None = None
+    Attributes:
+        problems: what is wrong with the last row.
+        identity: the last row's, if it is safe and its own.
+    """
 
-    def line(self) -> Line | None:
-        """Return the row as a line, or None if there are problems."""
-        if self.row.problem:
-            self._fail("row-malformed", self.row.problem, "Correct the row.")
+    def __init__(self, path: Path, places: Mapping[int, str], root: AudioRoot, find_profile: Callable[[str], Profile],
+                 claims: _Claims) -> None:
+        self.problems: list[Problem] = []
+        self.identity: Identity | None = None
+        self._path = path
+        self._places = places
+        self._root = root
+        self._claims = claims
+        self._row = Row(0, {})
+        # A manifest says the same few things over and over.
+        self._find_profile = cache(find_profile)
+        self._envelope = cache(Envelope.parse)
+        self._fps = cache(parse_fps)
+        self._name_problem = cache(name_problem)
+        self._locale_problem = cache(_locale_problem)
+
+    def line(self, row: Row) -> Line | None:
+        """Return `row` as a line, or None if there are problems."""
+        self._start(row)
+        if row.problem:
+            self._fail(row.code, row.problem, row.remedy)
             return None
-        cells = self.row.cells
-        required = {name: self._required(name) for name in REQUIRED}
-        self._name(required["locale"], required["character"], required["id"])
-        audio = self._checked(self.root.find, required["audio"])
+        cells = row.cells
+        line_id, sound, character, locale = [self._required(name) for name in REQUIRED]
+        self._name(locale, character, line_id)
+        audio = self._checked(self._root.find, sound)
         profile = self._optional("profile")
-        self._checked(self.find_profile, profile)
+        self._checked(self._find_profile, profile)
         fps = cells.get("fps")
-        line_fps = None if fps in (None, "") else self._checked(parse_fps, fps)
-        emotion = self._checked(Envelope.parse, self._optional("emotion"))
+        line_fps = None if fps in (None, "") else self._checked(parse_fps if isinstance(fps, bool | list | dict) else self._fps, fps)
+        emotion = self._checked(self._envelope, self._optional("emotion"))
         style, text, seed = self._optional("style"), self._optional("text"), self._seed()
         if self.problems or self.identity is None or audio is None:
             return None
-        extra = {name: value for name, value in cells.items() if name not in REQUIRED + OPTIONAL}
-        return Line(self.row.number, self.identity, audio, cells["audio"], emotion, style, profile, line_fps, seed, text or "", extra)
+        extra = {} if cells.keys() <= _KNOWN else {name: value for name, value in cells.items() if name not in _KNOWN}
+        return Line(row.number, self.identity, audio, cells["audio"], emotion, style, profile, line_fps, seed, text or "", extra)
+
+    def _start(self, row: Row) -> None:
+        self._row, self.problems, self.identity = row, [], None
 
     def _required(self, name: str) -> str | None:
-        value = self.row.cells.get(name)
+        value = self._row.cells.get(name)
         if value is None or value == "":
             self._fail("field-missing", f"'{name}' is empty.", f"Every row needs: {', '.join(REQUIRED)}.")
         elif not isinstance(value, str):
@@ -211,14 +274,14 @@ class _RowReader:
         return None
 
     def _optional(self, name: str) -> str | None:
-        value = self.row.cells.get(name)
+        value = self._row.cells.get(name)
         if value is None or isinstance(value, str):
             return value or None
         self._fail("field-type", f"'{name}' is {value!r}, not text.", "Put it in quotes, or leave it out.")
         return None
 
     def _seed(self) -> int | None:
-        value = self.row.cells.get("seed")
+        value = self._row.cells.get("seed")
         if value is None or value == "":
             return None
         digits = str(value)
@@ -230,19 +293,23 @@ class _RowReader:
 
     def _name(self, locale: str | None, character: str | None, line_id: str | None) -> None:
         good = True
-        for column, name in (("locale", locale), ("character", character), ("id", line_id)):
-            reason = name_problem(name) if name is not None else None
-            if column == "locale" and name is not None and folded(name) in RESERVED_LOCALES:
-                reason = "the batch writes a file of that name"
-            if reason:
+        for column, name, check in (("locale", locale, self._locale_problem), ("character", character, self._name_problem),
+                                    ("id", line_id, name_problem)):
+            if name is not None and (reason := check(name)):
                 good = False
                 self._fail("id-unsafe", f"{column} {name!r} can't be part of a file name: {reason}.", f"Choose another {column}.")
         if not good or locale is None or character is None or line_id is None:
             return
         identity = Identity.nfc(locale, character, line_id)
-        taken = self.claims.claim(identity, self.row.number)
-        if taken:
-            self._fail(*taken)
+        number = self._row.number
+        first = self._claims.identity(identity, number)
+        if first != number:
+            self._fail("id-duplicate", f"{self._place(first)} has the same locale, character and id (compared without case): "
+                                       f"{identity.file('')}.", "Rename one of the two, or remove it.")
+        elif taken := self._claims.files(identity, number):
+            other, its_suffix, suffix = taken
+            self._fail("output-duplicate", f"{self._place(other)} already writes '{identity.file(suffix)}' (as its {its_suffix} file).",
+                       "Rename one of the two lines, or render the formats in two runs.")
         else:
             self.identity = identity
 
@@ -253,9 +320,11 @@ class _RowReader:
         try:
             return check(value)
         except A2FError as error:
-            self.problems.append(Problem.of(error, self.where))
+            self.problems.append(Problem.of(error, _where(self._path, self._row.number, self._places)))
             return None
 
     def _fail(self, code: str, message: str, remedy: str) -> None:
-        self.problems.append(Problem(code, f"{self.where}: {message}", remedy))
+        self.problems.append(Problem(code, f"{_where(self._path, self._row.number, self._places)}: {message}", remedy))
 
+    def _place(self, number: int) -> str:
+        return self._places.get(number) or f"line {number}"

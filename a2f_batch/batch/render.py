@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
-import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,15 @@ from a2f_batch.audio import load_audio
 from a2f_batch.batch.engine_choice import EngineChoice
 from a2f_batch.batch.manifest import Line, Problem
 from a2f_batch.emotion import Envelope
-from a2f_batch.errors import A2FError, ExportError
-from a2f_batch.export import Format, format_named
+from a2f_batch.export import format_named
+from a2f_batch.export.atomic import write_error
 from a2f_batch.export.options import ExportOptions
 from a2f_batch.post import Profile, post
 from a2f_batch.post.emotion import is_shown
 
 if TYPE_CHECKING:
+    from a2f_batch.audio import Waveform
+    from a2f_batch.clip import FaceClip
     from a2f_batch.engines import Engine
 
 STEPS = ("decode", "infer", "post", "export")
@@ -51,6 +54,33 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class OutputFile:
+    """A finished file as it was written: what tells later whether it is still the same.
+
+    Attributes:
+        sha256: of its bytes, hexadecimal.
+        size: bytes.
+        mtime_ns: its modification time, nanoseconds since the epoch.
+    """
+
+    sha256: str
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: str | Path) -> OutputFile:
+        """Return the figures of the file at `path` as it is now.
+
+        Raises:
+            OSError: it can't be read.
+        """
+        with open(path, "rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            facts = os.fstat(file.fileno())
+        return cls(sha256, facts.st_size, facts.st_mtime_ns)
+
+
+@dataclass(frozen=True)
 class Rendered:
     """What rendering a line gave beside the files.
 
@@ -60,7 +90,10 @@ class Rendered:
         source: facts of the sound file: rate, channels, frames, format.
         warnings: reason codes of what went well but deserves a look.
         seconds: wall time of each of `STEPS`.
+        cpu_seconds: likewise of the CPU; see `Clock`.
         keys: format name -> keys before and after reduction, for formats that count them.
+        outputs: format name -> the file as it was written; empty where nobody asked (`render`).
+        device, precision: where and how the engine ran: 'cpu' or 'cuda:<index>'; 'exact' or 'fast'.
     """
 
     frames: int
@@ -68,7 +101,11 @@ class Rendered:
     source: Mapping[str, Any]
     warnings: tuple[str, ...]
     seconds: Mapping[str, float]
+    cpu_seconds: Mapping[str, float] = field(default_factory=dict)
     keys: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    outputs: Mapping[str, OutputFile] = field(default_factory=dict)
+    device: str = ""
+    precision: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,6 +142,30 @@ class LineResult:
     rendered: Rendered | None = None
 
 
+class Clock:
+    """Wall and CPU seconds of each of `STEPS`. The CPU's are this thread's: of inference on one thread, not of ffmpeg."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(STEPS, 0.0)
+        self.cpu_seconds = dict.fromkeys(STEPS, 0.0)
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        """Count what the block takes."""
+        start, cpu_start = time.perf_counter(), time.thread_time()
+        try:
+            yield
+        finally:
+            self.seconds[step] += time.perf_counter() - start
+            self.cpu_seconds[step] += time.thread_time() - cpu_start
+
+    def add(self, other: Clock, share: float = 1.0) -> None:
+        """Count a share of what another clock counted: the line's part of what was done for several."""
+        for step in STEPS:
+            self.seconds[step] += share * other.seconds[step]
+            self.cpu_seconds[step] += share * other.cpu_seconds[step]
+
+
 def render(audio: Path, files: Mapping[str, Path], recipe: Recipe, engine: Engine) -> Rendered:
     """Make the clip of one sound and write it in every format of `files`.
 
@@ -115,13 +176,32 @@ def render(audio: Path, files: Mapping[str, Path], recipe: Recipe, engine: Engin
     Raises:
         A2FError: of the step that failed. Each file is whole, or as it was before.
     """
-    clock = _Clock()
+    clock = Clock()
     with clock("decode"):
         wave = load_audio(audio, channel=recipe.channel)
     with clock("infer"):
-        (clip,) = engine.infer([wave], fps=recipe.fps, emotion=recipe.emotion.dominant, style=recipe.style, seed=recipe.seed)
+        (clip,) = infer([wave], [recipe], engine)
+    return finish(audio, files, recipe, wave, clip, clock)
+
+
+def infer(waves: Sequence[Waveform], recipes: Sequence[Recipe], engine: Engine) -> list[FaceClip]:
+    """Return the raw curves of lines whose recipes have fps, emotion and style in common.
+
+    Raises:
+        A2FError: of the engine.
+    """
+    first = recipes[0]
+    return engine.infer(waves, fps=first.fps, emotion=first.emotion.dominant, style=first.style, seed=[one.seed for one in recipes])
+
+
+def finish(audio: Path, files: Mapping[str, Path], recipe: Recipe, wave: Waveform, raw: FaceClip, clock: Clock) -> Rendered:
+    """Post-process a line's raw curves and write its files.
+
+    Raises:
+        A2FError: of the stage or format that failed.
+    """
     with clock("post"):
-        clip = post(clip, recipe.profile, wave=wave, seed=recipe.seed, emotion=recipe.emotion)
+        clip = post(raw, recipe.profile, wave=wave, seed=recipe.seed, emotion=recipe.emotion)
     keys = {}
     with clock("export"):
         for name, path in files.items():
@@ -133,61 +213,20 @@ def render(audio: Path, files: Mapping[str, Path], recipe: Recipe, engine: Engin
     if recipe.emotion.words and not is_shown(clip):
         not_honoured.append("emotion-not-honoured")
     source = {name: value for name, value in asdict(wave.source).items() if name in ("rate", "channels", "frames", "format")}
-    return Rendered(clip.n_frames, float(wave.duration), source, (*wave.warnings, *not_honoured), clock.seconds, keys)
-
-
-def render_job(job: Job, engine: Engine) -> LineResult:
-    """Render one line of a batch; what goes wrong is a failed result, never an exception.
-
-    A line that was started has either all its files, made by this run, or none: on failure its files are removed, older ones too, for an
-    old take that looks like a new one is worse than a missing file.
-    """
-    try:
-        rendered = render(job.line.audio, job.files, job.recipe, engine)
-    except A2FError as error:
-        problem = Problem.of(error, job.where)
-    except Exception as error:  # a fault of ours or of a library: one line fails, the summary keeps the place for the report
-        problem = Problem("internal", f"{job.where}: {type(error).__name__}: {error}",
-                          "Please report this with the detail in summary.json.", traceback.format_exc())
-    else:
-        return LineResult(job.line.number, "done", rendered=rendered)
-    remove_files(job.files.values())
-    return LineResult(job.line.number, "failed", (problem,))
-
-
-def make_job(line: Line, where: str, defaults: Recipe, profile: Profile | None, out: Path, formats: Sequence[Format], *,
-             engine: EngineChoice | None = None, rig_map: Path | None = None) -> Job:
-    """Return the line with the run's defaults filled in: a row's own fps, emotion, style and seed win.
-
-    Args:
-        defaults: the run's; `defaults.seed` is the run's seed, from which the line's is hashed.
-        profile: the row's or its character's; None = the run's.
-        out: absolute output folder.
-        engine, rig_map: the character's; None = the run's.
-    """
-    recipe = Recipe(
-        fps=line.fps or defaults.fps,
-        emotion=line.emotion or defaults.emotion,
-        style=line.style or defaults.style,
-        profile=profile or defaults.profile,
-        seed=line.identity.seed(defaults.seed) if line.seed is None else line.seed,
-        channel=defaults.channel,
-        export=replace(defaults.export, rig_map=rig_map) if rig_map and defaults.export.character else defaults.export,
-    )
-    return Job(line, where, recipe, {fmt.name: out / line.identity.file(fmt.suffix) for fmt in formats}, engine)
+    return Rendered(clip.n_frames, float(wave.duration), source, (*wave.warnings, *not_honoured), clock.seconds, clock.cpu_seconds, keys,
+                    device=clip.meta.get("device", ""), precision=clip.meta.get("precision", ""))
 
 
 def make_folder(folder: Path) -> None:
     """Make `folder` and its parents.
 
     Raises:
-        ExportError: it can't be (code 'output-unwritable').
+        ExportError: it can't be (codes 'output-unwritable', 'disk-full').
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ExportError(f"Can't make the folder '{folder}': {error.strerror or error}.",
-                          "Check that the place may be written and is no file.", code="output-unwritable") from error
+        raise write_error(folder, error) from error
 
 
 def remove_files(paths: Iterable[Path]) -> None:
@@ -195,18 +234,3 @@ def remove_files(paths: Iterable[Path]) -> None:
     for path in paths:
         with suppress(OSError):  # the failure that led here is the one to report; a folder that can't be written keeps what it has
             path.unlink(missing_ok=True)
-
-
-class _Clock:
-    """Wall time of named steps."""
-
-    def __init__(self) -> None:
-        self.seconds = dict.fromkeys(STEPS, 0.0)
-
-    @contextmanager
-    def __call__(self, step: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[step] += time.perf_counter() - start

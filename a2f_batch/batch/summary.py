@@ -1,168 +1,249 @@
-"""What a run did, row by row: OUT/summary.json, and the figures for a person."""
+"""What a run did, row by row: summary.json, written from the journal, and the figures for a person."""
 
 from __future__ import annotations
 
 import json
+import os
 import platform
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from a2f_batch.batch.manifest import Manifest, Problem
-from a2f_batch.batch.render import STEPS, Job, LineResult
+from a2f_batch.batch.journal import Journal, line_name
+from a2f_batch.batch.manifest import BadRow, Line, Manifest, Problem
+from a2f_batch.batch.plan import Plan, problem_of
+from a2f_batch.batch.render import STEPS, LineResult
 from a2f_batch.batch.takes import GROUPED, CharacterTakes
+from a2f_batch.export import FORMATS
 from a2f_batch.export.atomic import replacing
 
 if TYPE_CHECKING:
+    from a2f_batch.batch.jobs import Jobs
     from a2f_batch.batch.run import Settings
 
-SUMMARY_SCHEMA = 1
+SUMMARY_SCHEMA = 2
+CHUNK = 500
+
+#: How a row ended -> whether that is as it should be.
+STATUSES = {"done": True, "skipped": True, "kept": True, "not-selected": True, "failed": False, "unfinished": False}
+
+_FINISHED = ("done", "skipped", "kept")
+_ACTIONS = {"skip": "skipped", "keep": "kept", "not-selected": "not-selected", "quarantined": "failed"}
 _PACKAGES = ("a2f-batch", "numpy", "soundfile", "soxr", "onnxruntime", "onnxruntime-gpu", "torch", "dask", "distributed")
 
 
 @dataclass
 class Report:
-    """A run and how each of its rows ended; filled by `run`.
+    """A run and how each of its rows ended; filled by `run`. Figures of lines are in the journal, not here.
 
     Attributes:
-        manifest, settings: what was asked for.
+        manifest, settings: what was asked for; of a shard, its part of the manifest.
         engine: facts of the engine: name, weights and their checksum, device, precision.
-        jobs: the good rows, resolved, by line number.
-        results: how rows ended, by line number; a row without one was never started or not finished.
+        plan: what was to be done.
+        done: numbers of the lines that were rendered.
+        failed: line number -> why it failed now.
+        warnings: code -> lines rendered with it.
+        with_warnings: lines rendered that have any.
+        audio_seconds: of the lines rendered.
+        step_seconds, step_cpu_seconds: of each step, summed over the lines rendered.
         stopped_by: what ended the run early, if an error or a second interrupt did.
         seconds: wall time of the rendering, workers' start included.
         takes: the characters' files, where lines are grouped by character.
-        match: which channels drive which targets of the run's character, as JSON values; None without one.
+        older_files: files of an earlier run that stand, and are not what was asked for now.
+        unwritten: why there is no summary.json; None if there is.
     """
 
     manifest: Manifest
     settings: Settings
     engine: Mapping[str, Any]
-    jobs: dict[int, Job] = field(default_factory=dict)
-    results: dict[int, LineResult] = field(default_factory=dict)
+    plan: Plan
+    done: set[int] = field(default_factory=set)
+    failed: dict[int, tuple[Problem, ...]] = field(default_factory=dict)
+    warnings: Counter[str] = field(default_factory=Counter)
+    with_warnings: int = 0
+    audio_seconds: float = 0.0
+    step_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STEPS, 0.0))
+    step_cpu_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STEPS, 0.0))
     stopped_by: Problem | None = None
     seconds: float = 0.0
     takes: Sequence[CharacterTakes] = ()
-    match: Mapping[str, Any] | None = None
+    older_files: int = 0
+    unwritten: Problem | None = None
 
     def __post_init__(self) -> None:
-        """Find rows by number once."""
-        self._bad_rows = {row.number: row for row in self.manifest.bad_rows}
+        """Find decisions by number once."""
+        self._take_of: dict[int, str] = {}
+        self._decisions = {line.number: decision for line, decision in zip(self.manifest.lines, self.plan.decisions, strict=True)}
 
-    def ordered(self) -> Iterator[LineResult]:
-        """Yield one result for each row, in the manifest's order."""
-        for number in sorted(self._bad_rows.keys() | self.jobs.keys()):
-            yield self.results.get(number) or LineResult(number, "unfinished", (self._unfinished(number),))
+    def add(self, result: LineResult) -> None:
+        """Take in how one row ended."""
+        if result.status != "done" or result.rendered is None:
+            self.failed[result.number] = result.problems
+            return
+        one = result.rendered
+        self.done.add(result.number)
+        self.warnings.update(set(one.warnings))
+        self.with_warnings += bool(one.warnings)
+        self.audio_seconds += one.duration
+        for step in STEPS:
+            self.step_seconds[step] += one.seconds.get(step, 0.0)
+            self.step_cpu_seconds[step] += one.cpu_seconds.get(step, 0.0)
 
-    def _unfinished(self, number: int) -> Problem:
+    def status(self, number: int) -> str:
+        """Return how the row ended: one of `STATUSES`."""
+        if number in self.done:
+            return "done"
+        if number in self.failed:
+            return "failed"
+        return _ACTIONS.get(self._decisions[number].action, "unfinished")
+
+    def problems(self, number: int) -> tuple[Problem, ...]:
+        """Return why the row is not done; nothing if it is."""
+        if number in self.failed:
+            return self.failed[number]
         where = self.manifest.where(number)
+        if number in self.plan.quarantined:
+            recorded = problem_of(self.plan.quarantined[number], where)
+            return (Problem(recorded.code, f"{recorded.message} It was not tried again.", "Change the line, or run with --retry-failed."),)
+        if self.status(number) != "unfinished":
+            return ()
         if self.stopped_by:
-            return Problem(self.stopped_by.code, f"{where}: {self.stopped_by.message}", self.stopped_by.remedy)
-        return Problem("not-started", f"{where}: the run was stopped before this line.", "Run the same command again.")
+            return (Problem(self.stopped_by.code, f"{where}: {self.stopped_by.message}", self.stopped_by.remedy),)
+        return (Problem("not-started", f"{where}: the run was stopped before this line.", "Run the same command again."),)
 
     def failures(self) -> list[LineResult]:
-        """Return the results of rows that are not done, in the manifest's order."""
-        return [result for result in self.ordered() if result.status != "done"]
+        """Return the rows that are neither done nor up to date, in the manifest's order."""
+        return [LineResult(row.number, status, self.problems(row.number))
+                for row in self._rows() if not STATUSES[status := self.status(row.number)]]
 
     def totals(self) -> dict[str, Any]:
         """Return counts of rows by status, seconds of audio rendered, of wall time and of each step summed over workers."""
-        results = list(self.ordered())
-        rendered = [result.rendered for result in results if result.rendered]
-        audio_seconds = sum(one.duration for one in rendered)
+        statuses = Counter(self.status(row.number) for row in self._rows())
         return {
-            "rows": len(results),
-            **{status: sum(result.status == status for result in results) for status in ("done", "failed", "unfinished")},
-            "with_warnings": sum(bool(one.warnings) for one in rendered),
-            "older_files": sum(map(len, self.older_files().values())),
-            "audio_seconds": round(audio_seconds, 3),
+            "rows": len(self.manifest),
+            **{status.replace("-", "_"): statuses[status] for status in STATUSES},
+            "kept_files": sum(len(decision.kept) for decision in self.plan.decisions),
+            "removed": len(self.plan.removed),
+            "with_warnings": self.with_warnings,
+            "older_files": self.older_files,
+            "audio_seconds": round(self.audio_seconds, 3),
             "wall_seconds": round(self.seconds, 3),
-            "times_real_time": round(audio_seconds / self.seconds, 2) if self.seconds else None,
-            "step_seconds": {step: round(sum(one.seconds[step] for one in rendered), 3) for step in STEPS},
+            "times_real_time": round(self.audio_seconds / self.seconds, 2) if self.seconds else None,
+            "step_seconds": {step: round(seconds, 3) for step, seconds in self.step_seconds.items()},
+            "step_cpu_seconds": {step: round(seconds, 3) for step, seconds in self.step_cpu_seconds.items()},
         }
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the summary as JSON values: versions, parameters, totals, and one entry a row in the manifest's order."""
+    def parameters(self) -> dict[str, Any]:
+        """Return what the run was asked for, as JSON values."""
         settings, defaults = self.settings, self.settings.defaults
-        older = self.older_files()
         return {
-            "schema": SUMMARY_SCHEMA,
-            "manifest": str(self.manifest.path),
-            "versions": _versions(),
-            "engine": dict(self.engine),
-            "parameters": {
-                "formats": [fmt.name for fmt in settings.formats], "fps": str(defaults.fps), "profile": defaults.profile.name,
-                "emotion": str(defaults.emotion), "style": defaults.style, "seed": defaults.seed, "channel": defaults.channel,
-                "group_by": settings.group_by, "workers": settings.workers, "scheduler": settings.scheduler,
-                "project": str(settings.project) if settings.project else None, "export": defaults.export.as_json(),
-            },
-            **({"match": dict(self.match)} if self.match else {}),
-            "totals": self.totals(),
-            **({"takes": [one.to_json() for one in self.takes]} if settings.group_by == "character" else {}),
-            "lines": [self._entry(result, older.get(result.number, ())) for result in self.ordered()],
+            "formats": [fmt.name for fmt in settings.formats], "fps": str(defaults.fps), "profile": defaults.profile.name,
+            "emotion": str(defaults.emotion), "style": defaults.style, "seed": defaults.seed, "channel": defaults.channel,
+            "workers": settings.workers, "scheduler": settings.scheduler, "shard": str(settings.shard) if settings.shard else None,
+            "group_by": settings.group_by, "selection": asdict(settings.selection),
+            "project": str(settings.project) if settings.project else None,
+            "export": defaults.export.as_json(),
         }
 
-    def write(self, path: Path) -> None:
-        """Write the summary as JSON, whole or not at all.
+    def write(self, path: Path, journal: Journal, jobs: Jobs) -> None:
+        """Write the summary as JSON, one entry a row in the manifest's order, whole or not at all.
 
         Raises:
-            ExportError: it can't be written (code 'output-unwritable').
+            ExportError: it can't be written (codes 'output-unwritable', 'disk-full').
+            BatchError: the journal can't be read.
         """
+        head = {"schema": SUMMARY_SCHEMA, "manifest": str(self.manifest.path), "versions": dict(versions()), "engine": dict(self.engine),
+                "parameters": self.parameters(), **({"match": dict(self.settings.match)} if self.settings.match else {}),
+                "removed": self.plan.removed,
+                **({"takes": [one.to_json() for one in self.takes]} if self.settings.group_by == "character" else {})}
         with replacing(path) as file:
             # ASCII: a row may hold half a surrogate pair, which JSON can spell and UTF-8 can't.
-            file.write(json.dumps(self.to_json(), indent=1, allow_nan=False).encode("ascii") + b"\n")
+            file.write(json.dumps(head, indent=1, allow_nan=False).encode("ascii").removesuffix(b"\n}") + b',\n "lines": [\n')
+            between = b"  "
+            for entry in self._entries(journal, jobs):
+                file.write(between + entry.encode("ascii"))
+                between = b",\n  "
+            # Last, for only now all older files are counted.
+            totals = json.dumps(self.totals(), indent=1, allow_nan=False).encode("ascii").replace(b"\n", b"\n ")
+            file.write(b'\n ],\n "totals": ' + totals + b"\n}\n")
 
-    def _entry(self, result: LineResult, older_files: Sequence[str]) -> dict[str, Any]:
-        entry: dict[str, Any] = {"line": result.number, "status": result.status}
-        job = self.jobs.get(result.number)
-        if job is None:
-            entry["row"] = dict(self._bad_rows[result.number].cells)
+    def _rows(self) -> list[Line | BadRow]:
+        rows: list[Line | BadRow] = [*self.manifest.lines, *self.manifest.bad_rows]
+        return sorted(rows, key=lambda row: row.number) if self.manifest.bad_rows else rows
+
+    def _entries(self, journal: Journal, jobs: Jobs) -> Iterator[str]:
+        rows = self._rows()
+        self._take_of = {number: str(one.file) for one in self.takes for number in one.lines}
+        self.older_files = 0
+        for start in range(0, len(rows), CHUNK):
+            some = rows[start:start + CHUNK]
+            facts = journal.facts([row.identity for row in some if row.identity])
+            for row in some:
+                entry = json.dumps(self._entry(row, jobs), allow_nan=False)
+                figures = facts.get(line_name(row.identity)) if row.identity and self.status(row.number) in _FINISHED else None
+                # The journal has the figures as JSON already.
+                yield f"{entry[:-1]}, {figures[1:]}" if figures else entry
+
+    def _entry(self, row: Line | BadRow, jobs: Jobs) -> dict[str, Any]:
+        """Return a row's entry without the figures."""
+        status = self.status(row.number)
+        entry: dict[str, Any] = {"line": row.number, "status": status}
+        if isinstance(row, BadRow):
+            entry["row"] = dict(row.cells)
         else:
-            line, recipe = job.line, job.recipe
-            if job.engine:
-                entry["engine"] = {"weights": job.engine.name, "weights_sha256": job.engine.sha256}
-            entry |= {**asdict(line.identity), "audio": line.audio_text, "text": line.text, "fps": str(recipe.fps),
-                      "emotion": str(recipe.emotion), "style": recipe.style, "profile": recipe.profile.name, "seed": recipe.seed,
-                      "extra": dict(line.extra)}
-        one = result.rendered
-        if one and job:
-            entry |= {"frames": one.frames, "duration_seconds": one.duration, "source": dict(one.source), "warnings": list(one.warnings),
-                      "outputs": self._outputs(job),
-                      "seconds": {step: round(seconds, 4) for step, seconds in one.seconds.items()}}
-            # Where they are fewer: a key a frame and channel needs no count.
-            if fewer := {name: {"before": before, "after": after} for name, (before, after) in one.keys.items() if after != before}:
-                entry["keys"] = fewer
-        else:
-            entry |= {"code": result.problems[0].code, "problems": [asdict(problem) for problem in result.problems]}
-        return entry | ({"older_files": list(older_files)} if older_files else {})
+            entry |= self._line(row, status, jobs)
+        if problems := self.problems(row.number):
+            entry |= {"code": problems[0].code, "problems": [asdict(problem) for problem in problems]}
+        older = self._older(row, status)
+        if older:
+            self.older_files += len(older)
+            entry["older_files"] = older
+        return entry
 
-    def _outputs(self, job: Job) -> dict[str, str]:
-        outputs = {fmt.name: str(job.line.identity.file(fmt.suffix)) for fmt in self.settings.formats}
-        if self.settings.group_by == "character":
-            del outputs[GROUPED]
-            for one in self.takes:
-                if job.line.number in one.lines:
-                    outputs[GROUPED] = str(one.file)
-        return outputs
+    def _line(self, line: Line, status: str, jobs: Jobs) -> dict[str, Any]:
+        recipe, engine = jobs.resolve(line)
+        decision, who = self._decisions[line.number], line.identity
+        entry: dict[str, Any] = {
+            "locale": who.locale, "character": who.character, "id": who.id, "audio": line.audio_text, "text": line.text,
+            "fps": str(recipe.fps), "emotion": str(recipe.emotion), "style": recipe.style, "profile": recipe.profile.name,
+            "seed": recipe.seed, "extra": dict(line.extra)}
+        if jobs.own_engine(line):
+            entry["engine"] = {"weights": engine.name, "weights_sha256": engine.sha256}
+        if decision.reasons:
+            entry["reasons"] = decision.reasons
+        if status in _FINISHED:
+            name = line_name(who)
+            entry["outputs"] = {fmt.name: name + fmt.suffix for fmt in self.settings.line_formats}
+            if line.number in self._take_of:
+                entry["outputs"][GROUPED] = self._take_of[line.number]
+            if decision.kept:
+                entry["kept"] = decision.kept
+        return entry
 
-    def older_files(self) -> dict[int, list[str]]:
-        """Return, by line number, files of an earlier run that rows which were not rendered have left standing, relative to `out`."""
-        identities = {row.number: row.identity for row in self.manifest.bad_rows if row.identity}
-        identities |= {number: job.line.identity for number, job in self.jobs.items()}
-        older = {}
-        for result in self.failures():
-            if result.number in identities:
-                files = [identities[result.number].file(fmt.suffix) for fmt in self.settings.formats]
-                older[result.number] = [str(file) for file in files if (self.settings.out / file).exists()]
-        return {number: files for number, files in older.items() if files}
+    def _older(self, row: Line | BadRow, status: str) -> list[str]:
+        """Return the line's files that stand and are not of this run's making: of other formats, or of a line that was not rendered."""
+        if row.identity is None or status == "not-selected":
+            return []
+        names = self.plan.older.get(row.number, ())
+        if not STATUSES[status]:
+            names = (*names, *sorted(fmt.name for fmt in self.settings.line_formats))
+        files = [line_name(row.identity) + FORMATS[name].suffix for name in names if name in FORMATS]
+        return [file for file in files if os.path.exists(os.path.join(self.settings.out, file))]
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
+@cache
+def versions() -> Mapping[str, str]:
+    """Return the versions of what makes the bytes, and of the machine's kind."""
+    found = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
     for package in _PACKAGES:
         try:
-            versions[package] = version(package)
+            found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return versions
+    return MappingProxyType(found)
+

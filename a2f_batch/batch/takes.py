@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
+from a2f_batch.batch.keys import short_hash
 from a2f_batch.batch.manifest import BadRow, Problem
-from a2f_batch.batch.render import Job, LineResult, make_folder
+from a2f_batch.batch.render import Job, LineResult, OutputFile, make_folder
 from a2f_batch.errors import A2FError, BatchError
 from a2f_batch.export import Format, format_named, read_clip
 from a2f_batch.export.gltf_takes import Keying, Rig, TakesFile, rig_of, takes_file
 from a2f_batch.export.options import ExportOptions
 
 GROUPED = "glb"
-# No locale begins with a dot, so the folder is nobody's.
-CLIPS = PurePosixPath(".takes")
-_CLIP = "npz"
+CLIP = "npz"
+
+
+class Record(Protocol):
+    """Where it is remembered what a character's file was made from."""
+
+    def takes(self, file: str) -> tuple[str, OutputFile] | None:
+        """Return what the file was made from, as a hash, and the file as it was written; None if it is not known."""
+
+    def note_takes(self, file: str, key: str, written: OutputFile) -> None:
+        """Remember it."""
+
+
+class _Nothing:
+    def takes(self, file: str) -> tuple[str, OutputFile] | None:
+        return None
+
+    def note_takes(self, file: str, key: str, written: OutputFile) -> None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -27,8 +44,8 @@ class CharacterTakes:
     Attributes:
         file: relative to the output folder.
         locale, character: as the first of its rows spells them.
-        status: 'done', 'failed' (no such file, or the one of an earlier run), or 'unfinished' (lines were not tried: the file, if there
-            is one, is an earlier run's).
+        status: 'done', 'skipped' (up to date), 'kept' (edited by hand since it was written), 'failed' (no such file, or the one of an
+            earlier run), or 'unfinished' (lines were not tried: the file, if there is one, is an earlier run's).
         lines: row number -> id, which is the animation's name, in the file's order.
         missing: id -> reason code, of rows that are not in it.
         problems: why lines that were rendered are not in it, or why there is no file.
@@ -53,26 +70,22 @@ class CharacterTakes:
                 **({"keys": {"before": before, "after": after}} if after != before else {})}
 
 
-def check_grouping(formats: Sequence[Format]) -> None:
-    """Refuse formats of which none can hold many lines.
+def line_formats(formats: Sequence[Format]) -> tuple[Format, ...]:
+    """Return what is written for a line where the glb is a character's: the other formats, and the clip that it is put together from.
 
     Raises:
-        BatchError: none of `formats` can (code 'group-format').
+        BatchError: none of `formats` can hold many lines (code 'group-format').
     """
     if GROUPED not in [fmt.name for fmt in formats]:
         raise BatchError(f"{', '.join(fmt.name for fmt in formats)} can't hold all lines of a character in one file.",
                          f"Add {GROUPED} to the formats, or leave out the grouping.", code="group-format")
+    kept = tuple(fmt for fmt in formats if fmt.name not in (GROUPED, CLIP))
+    return (*kept, format_named(CLIP))
 
 
-def grouped(job: Job, out: Path) -> Job:
-    """Return `job` with the clip kept for its character's file in place of a glb; a run's own npz serves as well."""
-    files = {name: path for name, path in job.files.items() if name != GROUPED}
-    files.setdefault(_CLIP, out / CLIPS / job.line.identity.file(format_named(_CLIP).suffix))
-    return replace(job, files=files)
-
-
-def write_takes_files(jobs: Iterable[Job], results: Mapping[int, LineResult], out: Path,
-                      bad_rows: Iterable[BadRow] = ()) -> list[CharacterTakes]:
+def write_takes_files(jobs: Iterable[Job], results: Mapping[int, LineResult], out: Path, bad_rows: Iterable[BadRow] = (), *,
+                      made_from: Callable[[Job], str] | None = None, record: Record | None = None,
+                      overwrite_edits: bool = False) -> list[CharacterTakes]:
     """Write OUT/<locale>/<character>/<character>.takes.glb for every character of `jobs`, from the clips of the lines that are done.
 
     Lines stand in the order of their rows, however they were rendered; each file is whole or as it was before. One clip is in memory at a
@@ -80,11 +93,15 @@ def write_takes_files(jobs: Iterable[Job], results: Mapping[int, LineResult], ou
     keeps what it has.
 
     Args:
-        jobs: the run's, from `grouped`.
+        jobs: every line of the run that is one, with the path of its clip among its files.
         results: how rows ended, by number; a row without one was not tried.
         out: output folder.
         bad_rows: rows that never became jobs; they are missing too.
+        made_from: all that decides a line's take, as text. With it and `record`, files that are up to date are left alone.
+        record: what is known of the files; it is told of those written.
+        overwrite_edits: write a file anew though it was edited by hand.
     """
+    record = record or _Nothing()
     groups: dict[tuple[str, str], list[Job]] = {}
     for job in sorted(jobs, key=lambda job: job.line.number):
         # Without case, as file names are on Windows and macOS: 'Ada' and 'ada' would be one file there.
@@ -93,10 +110,11 @@ def write_takes_files(jobs: Iterable[Job], results: Mapping[int, LineResult], ou
     for row in bad_rows:
         if row.identity:
             missing.setdefault(row.identity.key[:2], {})[row.identity.id] = row.problems[0].code
-    return [_write(group, results, out, missing.get(key, {})) for key, group in groups.items()]
+    return [_write(group, results, out, missing.get(key, {}), made_from, record, overwrite_edits) for key, group in groups.items()]
 
 
-def _write(jobs: Sequence[Job], results: Mapping[int, LineResult], out: Path, bad: Mapping[str, str]) -> CharacterTakes:
+def _write(jobs: Sequence[Job], results: Mapping[int, LineResult], out: Path, bad: Mapping[str, str],
+           made_from: Callable[[Job], str] | None, record: Record, overwrite_edits: bool) -> CharacterTakes:
     first = jobs[0].line.identity
     place = PurePosixPath(first.locale, first.character, f"{first.character}.takes.glb")
     done = [job for job in jobs if job.line.number in results and results[job.line.number].status == "done"]
@@ -105,6 +123,13 @@ def _write(jobs: Sequence[Job], results: Mapping[int, LineResult], out: Path, ba
     made = CharacterTakes(place, first.locale, first.character, "unfinished", missing=missing)
     if len(tried) < len(jobs):
         return made
+    names = {job.line.number: job.line.identity.id for job in done}
+    key = short_hash("\n".join(f"{job.line.identity.id} {made_from(job)}" for job in done)) if made_from else ""
+    known, here = record.takes(str(place)), _here(out / place)
+    if known and here and not overwrite_edits and here.sha256 != known[1].sha256:
+        return replace(made, status="kept", lines=names)
+    if known and here and done and known[0] == key and here.sha256 == known[1].sha256:
+        return replace(made, status="skipped", lines=names)
     writing = _Writing(missing)
     try:
         if done:
@@ -115,8 +140,17 @@ def _write(jobs: Sequence[Job], results: Mapping[int, LineResult], out: Path, ba
         return replace(made, status="failed", problems=tuple(writing.problems))
     if not writing.lines:
         (out / place).unlink(missing_ok=True)
+    elif not writing.problems:  # a take that was refused is tried again
+        record.note_takes(str(place), key, OutputFile.of(out / place))
     return replace(made, status="done" if writing.lines else "failed", lines=writing.lines, problems=tuple(writing.problems),
                    keys=writing.keys)
+
+
+def _here(path: Path) -> OutputFile | None:
+    try:
+        return OutputFile.of(path)
+    except OSError:
+        return None
 
 
 @dataclass
@@ -142,7 +176,7 @@ class _Writing:
     def _add(self, job: Job, takes: TakesFile) -> None:
         identity, options = job.line.identity, job.recipe.export
         try:
-            clip = read_clip(job.files[_CLIP], format=_CLIP)
+            clip = read_clip(job.files[CLIP], format=CLIP)
             asked = options.for_clip(clip, format_named(GROUPED))
             keying = Keying(**{one.name: asked[one.name] for one in fields(Keying) if one.name in asked})
             takes.add(identity.id, clip, keying, job.line.audio, rig=self._rig(options), name_sound=True)

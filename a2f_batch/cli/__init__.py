@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib import import_module
 
@@ -11,10 +12,13 @@ import click
 # Every command with its first line of help, so that `--help` imports none of them.
 _COMMANDS = {
     "render": "Render a manifest of voice lines to animation files.",
+    "status": "Show how far an output folder is, also while a run goes on.",
+    "merge": "Merge the journals of shards, with their files.",
     "check": "Check a manifest and its sound files; render nothing.",
     "bake": "Render one sound file to one animation file.",
     "convert": "Convert a clip or an exported animation to another format.",
     "post": "Post-process a raw clip again, without an engine.",
+    "farm": "Write a job file for a render farm: OpenJD, OpenCue or Slurm.",
     "profile": "List the post-processing profiles, or show one.",
     "info": "Show what a clip or an exported animation holds.",
 }
@@ -58,3 +62,5 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     logging.getLogger("a2f_batch").addHandler(logging.NullHandler())  # the commands print the warnings themselves
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":  # https://no-color.org; a command's own --color wins
+        click.get_current_context().color = False

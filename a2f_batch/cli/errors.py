@@ -9,6 +9,7 @@ from typing import NoReturn, ParamSpec
 
 import click
 
+from a2f_batch.cli.log import current
 from a2f_batch.errors import A2FError
 
 DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
@@ -17,23 +18,33 @@ _P = ParamSpec("_P")
 
 
 def reported(command: Callable[_P, int]) -> Callable[_P, NoReturn]:
-    """Make a command's return value its exit code; an `A2FError` that it lets pass means that nothing could start: exit 2."""
+    """Make a command's return value its exit code; an `A2FError` that it lets pass means that nothing could start: exit 2.
+
+    The command runs within its log (`log.current`), which is closed before the exit.
+    """
 
     @wraps(command)
     def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> NoReturn:
-        try:
-            code = command(*args, **kwargs)
-        except A2FError as error:
-            show(error)
-            code = WRONG_CALL
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
-            code = INTERRUPTED
+        with current() as log:
+            try:
+                code = command(*args, **kwargs)
+            except A2FError as error:
+                log.error(error)
+                code = WRONG_CALL
+            except KeyboardInterrupt:
+                log.interrupted()
+                code = INTERRUPTED
+            except click.exceptions.Exit:
+                raise
+            except Exception as error:
+                if not log.fault(error):
+                    raise
+                code = WRONG_CALL
         sys.exit(code)
 
     return wrapper
 
 
 def show(error: A2FError) -> None:
-    """Print `error` to stderr: kind, what went wrong, what to do, reason code."""
-    click.echo(f"{type(error).__name__}: {error.problem} [{error.code}]\n{error.remedy}", err=True)
+    """Tell of `error`: kind, what went wrong, what to do, reason code."""
+    current().error(error)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from a2f_batch.cli.log import current
 from a2f_batch.errors import ExportError
 from a2f_batch.export import FORMATS
 from a2f_batch.export.options import FBX_VERSIONS, ExportOptions
@@ -82,7 +83,7 @@ def show_match(export: ExportOptions, channels: Sequence[str]) -> Match | None:
                           f"The clip has: {', '.join(channels)}.", code="map-channel")
     match = export.match(channels)
     if match:
-        click.echo(match.table(), err=True)
+        current().say(match.table(), err=True)
     if export.rotations and not any(name in ROTATIONS for name in channels):
-        click.echo("The clip has no rotation channel: nothing is turned.", err=True)
+        current().say("The clip has no rotation channel: nothing is turned.", err=True)
     return match

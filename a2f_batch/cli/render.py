@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,15 +12,19 @@ from pathlib import Path
 import click
 
 from a2f_batch.batch.engine_choice import EngineChoice
-from a2f_batch.batch.manifest import MAX_SEED, Line, read_manifest
-from a2f_batch.batch.render import Recipe
-from a2f_batch.batch.run import Settings, run
-from a2f_batch.batch.summary import Report
-from a2f_batch.batch.warnings import WARNINGS
+from a2f_batch.batch.jobs import Own
+from a2f_batch.batch.manifest import MAX_SEED, Line, Manifest
+from a2f_batch.batch.plan import Plan, Selection, part_of, problem_of
+from a2f_batch.batch.render import LineResult, Recipe
+from a2f_batch.batch.run import Settings, plan_run, run
+from a2f_batch.batch.shard import Shard
 from a2f_batch.cli.errors import DONE, INTERRUPTED, SOME_FAILED, reported
 from a2f_batch.cli.export_options import export_options, show_match
+from a2f_batch.cli.log import LoggedCommand, current, log_options
+from a2f_batch.cli.manifest_options import ManifestSource, manifest_options
 from a2f_batch.cli.options import read_channel, read_formats, rendering_options
-from a2f_batch.cli.progress import progress
+from a2f_batch.cli.report import show_plan, show_report
+from a2f_batch.cli.selection_options import selection_options
 from a2f_batch.emotion import NEUTRAL
 from a2f_batch.export import FORMATS
 from a2f_batch.export.options import ExportOptions
@@ -30,11 +33,11 @@ from a2f_batch.post.trial import check_channels
 from a2f_batch.project import load_project
 from a2f_batch.rates import parse_fps
 
-SHOWN_FAILURES = 20
+# Lines that the plan leaves as they are: its action -> how the log tells of them.
+_SETTLED = {"skip": "skipped", "keep": "kept"}
 
 
-@click.command("render")
-@click.argument("manifest", type=click.Path(path_type=Path))
+@click.command("render", cls=LoggedCommand)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Output folder: files at OUT/LOCALE/CHARACTER/ID.EXT.")
 @click.option("--formats", default="glb,fbx,csv,anim", show_default=True, help=f"Some of {', '.join(FORMATS)}.")
 @click.option("--group-by", default="line", show_default=True, type=click.Choice(["line", "character"]),
@@ -44,31 +47,38 @@ SHOWN_FAILURES = 20
               help="The run's seed; each line's is a hash of it and the line's identity.")
 @click.option("--workers", type=click.IntRange(0), help="Worker processes here; by default one a core. 0 renders in this process.")
 @click.option("--scheduler", metavar="ADDRESS", help="Use a running Dask scheduler, such as tcp://host:8786.")
-@click.option("--audio-root", type=click.Path(path_type=Path), help="Folder that the audio paths start from; the manifest's by default.")
 @click.option("--keep-going/--fail-fast", default=True, help="Render the other lines when one fails (the default), or start no more.")
+@click.option("--shard", metavar="I/N", help="Render this part of the lines alone, such as 7/40: the split is stable.")
+@selection_options
+@click.option("--dry-run", is_flag=True, help="Show what would be rendered and why, and write nothing.")
+@click.option("--wait", is_flag=True, help="Wait for another run in OUT to end; otherwise it is refused.")
+@log_options
 @reported
+@manifest_options
 @export_options
-def command(manifest: Path, out: Path, formats: str, group_by: str, fps: str, profile: str, project: Path | None, channel: str,
-            engine: str, device: str, precision: str, seed: int, workers: int | None, scheduler: str | None, audio_root: Path | None,
-            keep_going: bool, export: ExportOptions) -> int:
-    """Render every line of MANIFEST (CSV or JSON Lines).
+def command(source: ManifestSource, out: Path, formats: str, group_by: str, fps: str, profile: str, project: Path | None, channel: str,
+            engine: str, device: str, precision: str, seed: int, workers: int | None, scheduler: str | None, keep_going: bool,
+            shard: str | None, dry_run: bool, wait: bool, selection: Selection, export: ExportOptions) -> int:
+    """Render the lines of MANIFEST (CSV, TSV, JSON Lines, XLSX, .wsources), or of --from-folder, that are new or changed.
 
     A row's own fps, profile, emotion, style and seed win over the options, and so do the profile, engine and rig map that the project file
-    gives its character. OUT/summary.json tells how every row ended.
+    gives its character. OUT/summary.json tells how every row ended; OUT/journal.sqlite remembers what every file was made from.
 
     \b
     Exit codes: 0 all done; 1 some lines failed; 2 nothing could start; 130 interrupted.
     Ctrl-C finishes the lines in flight and writes the summary; a second one stops at once.
     """
     choice = EngineChoice(engine, device, precision)
-    channels = choice.loaded().names
+    channels = choice.described().names
     profiles = load_project(project, channels=channels)
     defaults = Recipe(parse_fps(fps), NEUTRAL, None, profiles.profile(profile), seed, read_channel(channel), export)
-    settings = Settings(out, read_formats(formats), defaults, choice, workers, scheduler, fail_fast=not keep_going,
-                        project=profiles.path, group_by=group_by)
-    export.check(settings.formats)
+    chosen = read_formats(formats)
+    export.check(chosen)
     match = show_match(export, check_channels(profiles.draft(profile), channels))
-    lines = read_manifest(manifest, audio_root=audio_root, formats=settings.formats, find_profile=profiles.profile)
+    settings = Settings(out, chosen, defaults, choice, workers, scheduler, fail_fast=not keep_going, project=profiles.path,
+                        selection=selection, shard=Shard.parse(shard) if shard else None, wait=wait,
+                        group_by=group_by, match=match.report() if match else None)
+    lines = source.read(profiles, formats=settings.line_formats)
 
     def profile_of(line: Line) -> Profile | None:
         return profiles.profile_for(line.profile, line.identity.character)
@@ -80,22 +90,47 @@ def command(manifest: Path, out: Path, formats: str, group_by: str, fps: str, pr
     def rig_map_of(line: Line) -> Path | None:
         return profiles.rig_map_for(line.identity.character)
 
-    chosen = dict.fromkeys(((profile_of(line) or defaults.profile).name, engine_of(line), rig_map_of(line)) for line in lines.lines)
-    for used, own, rig_map in chosen:
-        there = check_channels(profiles.draft(used), own.loaded().names if own else channels)
+    alike = {(line.profile, line.identity.character): line for line in lines.lines}.values()
+    for used, its, rig_map in dict.fromkeys(((profile_of(line) or defaults.profile).name, engine_of(line), rig_map_of(line))
+                                            for line in alike):
+        there = check_channels(profiles.draft(used), its.described().names if its else channels)
         if rig_map and export.character:
-            click.echo(f"with the map '{rig_map}':", err=True)
+            current().say(f"with the map '{rig_map}':", err=True)
             show_match(replace(export, rig_map=rig_map), there)
-    with _stopping() as stop, progress(len(lines)) as step:
-        report = run(lines, settings, profile_of=profile_of, engine_of=engine_of,
-                     rig_map_of=rig_map_of, stop=stop.event, on_result=step)
-    _show(report)
-    report.match = match.report() if match else None
-    report.write(out / "summary.json")
-    click.echo(f"Files and summary.json are in {out}.")
-    if stop.interrupted:
-        return INTERRUPTED
-    return SOME_FAILED if report.failures() or any(one.problems for one in report.takes) else DONE
+    own = Own(profile_of, engine_of, rig_map_of)
+    if dry_run:
+        return show_plan(lines, settings, plan_run(lines, settings, own))
+    return _run(lines, settings, own)
+
+
+def _run(manifest: Manifest, settings: Settings, own: Own) -> int:
+    log = current()
+    part = part_of(manifest, settings.shard.takes) if settings.shard else manifest
+    identities = {line.number: line.identity for line in part.lines} | {row.number: row.identity for row in part.bad_rows}
+
+    def tell_plan(plan: Plan) -> None:
+        log.start("render", rows=len(part), to_do=plan.to_do() + len(part.bad_rows) + len(plan.quarantined), plan=plan.counts(),
+                  manifest=str(manifest.path), out=str(settings.out), shard=str(settings.shard) if settings.shard else None)
+        for line, decision in zip(part.lines, plan.decisions, strict=True):
+            if decision.action == "quarantined":
+                problem = problem_of(plan.quarantined[line.number], part.where(line.number))
+                log.line(line.number, line.identity, "failed", problems=[problem])
+            elif state := _SETTLED.get(decision.action):
+                log.line(line.number, line.identity, state)
+
+    def tell(result: LineResult) -> None:
+        log.line(result.number, identities[result.number], result.status, problems=result.problems, rendered=result.rendered)
+
+    def tell_waiting(holder: str) -> None:
+        log.warning(f"'{settings.out}' is in use by {holder}; waiting for it to end.", "waiting")
+
+    with _stopping() as stop:
+        report = run(manifest, settings, own, stop=stop.event, on_plan=tell_plan, on_result=tell, on_wait=tell_waiting)
+    failed = bool(report.failures() or report.stopped_by or report.unwritten or any(one.problems for one in report.takes))
+    code = INTERRUPTED if stop.interrupted else SOME_FAILED if failed else DONE
+    log.summary(report.totals(), code)
+    show_report(report)
+    return code
 
 
 class _Stop:
@@ -110,7 +145,7 @@ class _Stop:
             raise KeyboardInterrupt
         self.interrupted = True
         self.event.set()
-        click.echo("\nFinishing the lines in flight; interrupt again to stop at once.", err=True)
+        current().warning("Finishing the lines in flight; interrupt again to stop at once.", "stopping")
 
 
 @contextmanager
@@ -122,28 +157,3 @@ def _stopping() -> Iterator[_Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _show(report: Report) -> None:
-    totals = report.totals()
-    failures = report.failures()
-    for result in failures[:SHOWN_FAILURES]:
-        for problem in result.problems:
-            click.echo(f"{result.status}: {problem.message} [{problem.code}]\n    {problem.remedy}")
-    if len(failures) > SHOWN_FAILURES:
-        click.echo(f"... and {len(failures) - SHOWN_FAILURES} more in summary.json.")
-    for one in report.takes:
-        for problem in one.problems:
-            click.echo(f"{one.file}: {problem.message} [{problem.code}]\n    {problem.remedy}")
-    if report.takes:
-        written = [one for one in report.takes if one.status == "done"]
-        click.echo(f"{sum(len(one.lines) for one in written)} lines in {len(written)} of {len(report.takes)} characters' files.")
-    warnings = Counter(code for result in report.results.values() if result.rendered for code in result.rendered.warnings)
-    for code, count in sorted(warnings.items()):
-        click.echo(f"warning: {count} line{'s' * (count > 1)}: {WARNINGS[code]} [{code}]")
-    if totals["older_files"]:
-        click.echo(f"{totals['older_files']} files of an earlier run stand where lines were not started: 'older_files' in summary.json.")
-    ended = f"{totals['done']} of {totals['rows']} lines done, {totals['failed']} failed"
-    ended += f", {totals['unfinished']} unfinished" if totals["unfinished"] else ""
-    click.echo(f"{ended}. {totals['audio_seconds'] / 60:.1f} min of audio in {totals['wall_seconds']:.1f} s"
-               f" ({totals['times_real_time'] or 0:.0f}x real time).")

@@ -13,7 +13,7 @@ from a2f_batch.engines.description import Description, read_description
 from a2f_batch.errors import EngineError
 from a2f_batch.resources import resource_folder
 
-__all__ = ["EMOTIONS", "Description", "Engine", "Options", "available_weights", "load_engine", "register"]
+__all__ = ["EMOTIONS", "Description", "Engine", "Options", "available_weights", "describe", "load_engine", "register"]
 
 Loader: TypeAlias = Callable[[Description, Options], Engine]
 
@@ -36,11 +36,20 @@ def load_engine(name_or_path: str | os.PathLike[str] = "embedded", *, device: st
             or the engine itself refuses the weights, the device or the installation: see there.
     """
     options = Options(device, precision, threads)
-    description = read_description(_description_path(name_or_path))
+    description = describe(name_or_path)
     if description.engine not in _LOADERS:
         raise EngineError(f"The weights description {description.path} is for the engine '{description.engine}', which there is not.",
                           f"There are: {', '.join(sorted(_LOADERS))}.", code="engine-unknown")
     return _LOADERS[description.engine](description, options)
+
+
+def describe(name_or_path: str | os.PathLike[str]) -> Description:
+    """Return the description of weights, without opening them.
+
+    Raises:
+        EngineError: there are no such weights (code 'weights-unknown', 'description-missing'), or it is wrong ('description-invalid').
+    """
+    return read_description(_description_path(name_or_path))
 
 
 def register(kind: str, loader: Loader) -> None:

@@ -72,13 +72,13 @@ class Request:
         fps: within the network's range.
         emotion: one of `EMOTIONS` that the network knows.
         style: a style that the network knows, or None for its default.
-        seed: for engines that draw.
+        seeds: of each line, for engines that draw.
     """
 
     fps: Fraction
     emotion: str
     style: str | int | None
-    seed: int
+    seeds: tuple[int, ...]
 
 
 class Engine(ABC):
@@ -106,7 +106,7 @@ class Engine(ABC):
         self._said: set[str] = set()
 
     def infer(self, waves: Sequence[Waveform], *, fps: Rate = 30, emotion: str = "neutral", style: str | int | None = None,
-              seed: int = 0) -> list[FaceClip]:
+              seed: int | Sequence[int] = 0) -> list[FaceClip]:
         """Return the curves of each line, in the same order; a line's result never depends on the others.
 
         Args:
@@ -115,7 +115,7 @@ class Engine(ABC):
             emotion: one of `EMOTIONS`. What the network does not know becomes neutral: the engine says so once, and the clips'
                 meta lists it under 'not_honoured'.
             style: one of `styles`; None = the network's default. Not honoured like an emotion where there are none.
-            seed: of engines that draw; recorded in the clips' meta in any case.
+            seed: of engines that draw, for all lines or one for each; recorded in the clips' meta in any case.
 
         Returns:
             one clip a line of round(duration * fps) frames, ties to even; values as the network gave them, never clamped. `meta`:
@@ -129,17 +129,18 @@ class Engine(ABC):
         """
         not_honoured: list[str] = []
         request = Request(self._known_rate(parse_fps(fps)), self._known_emotion(emotion, not_honoured),
-                          self._known_style(style, not_honoured), operator.index(seed))
+                          self._known_style(style, not_honoured),
+                          tuple(map(operator.index, seed if isinstance(seed, Sequence) else [seed] * len(waves))))
         counts = [self._count(wave, request.fps) for wave in waves]
         meta: dict[str, Any] = {
             "engine": self.description.engine, "weights": self.description.name, "weights_sha256": self.weights_sha256,
             "device": self.device, "precision": self.precision,
-            "emotion": emotion, "style": style, "seed": request.seed, "not_honoured": not_honoured,
+            "emotion": emotion, "style": style, "seed": seed, "not_honoured": not_honoured,
         }
         clips = []
-        for wave, count, values in zip(waves, counts, self._curves(waves, counts, request), strict=True):
+        for wave, count, values, one in zip(waves, counts, self._curves(waves, counts, request), request.seeds, strict=True):
             self._check_curves(wave, values, count)
-            clips.append(FaceClip(self.names, values, request.fps, meta=meta))
+            clips.append(FaceClip(self.names, values, request.fps, meta={**meta, "seed": one}))
         return clips
 
     @abstractmethod

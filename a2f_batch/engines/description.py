@@ -93,6 +93,26 @@ class Description:
     content: Mapping[str, Any]
 
 
+def check_weights(description: Description, sha256: str) -> None:
+    """Refuse weights with the checksum `sha256` if the description says another.
+
+    Raises:
+        EngineError: it does (code 'weights-checksum').
+    """
+    if description.sha256 not in (None, sha256):
+        raise EngineError(f"The weights file {description.weights} has the sha256 {sha256}; {description.path.name} says "
+                          f"{description.sha256}.",
+                          "Get the file again, or correct the description if this is the file that you mean.", code="weights-checksum")
+
+
+def weights_missing(description: Description, error: OSError) -> EngineError:
+    """Return what is to be raised when the weights file can't be read."""
+    cause = "is not there" if isinstance(error, FileNotFoundError) else f"can't be read: {error.strerror}"
+    return EngineError(f"The weights file {description.weights}, described by {description.path.name}, {cause}.",
+                       f"Whoever owns that file puts it into {description.weights.parent} under the name {description.weights.name}; or "
+                       "load other weights, such as 'embedded'.", code="weights-missing")
+
+
 def read_description(path: Path) -> Description:
     """Read and check the description at `path`.
 

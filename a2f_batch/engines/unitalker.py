@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from a2f_batch.clip import Values
 from a2f_batch.engines.base import Engine, Options, Request, line_name
-from a2f_batch.engines.description import Description
+from a2f_batch.engines.description import Description, check_weights, weights_missing
 from a2f_batch.engines.onnx_file import NotOnnxError, external_tensors
 from a2f_batch.engines.pieces import Piece, Samples, cut, join, plan
 from a2f_batch.engines.runtime import OnnxError, Session
@@ -136,14 +136,9 @@ def _read_weights(description: Description) -> tuple[bytes, str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        cause = "is not there" if isinstance(error, FileNotFoundError) else f"can't be read: {error.strerror}"
-        raise EngineError(f"The weights file {path}, described by {description.path.name}, {cause}.",
-                          f"Whoever owns that file puts it into {path.parent} under the name {path.name}; or load other weights, "
-                          "such as 'embedded'.", code="weights-missing") from error
+        raise weights_missing(description, error) from error
     found = hashlib.sha256(content).hexdigest()
-    if description.sha256 not in (None, found):
-        raise EngineError(f"The weights file {path} has the sha256 {found}; {description.path.name} says {description.sha256}.",
-                          "Get the file again, or correct the description if this is the file that you mean.", code="weights-checksum")
+    check_weights(description, found)
     try:
         external = external_tensors(content)
     except NotOnnxError as error:

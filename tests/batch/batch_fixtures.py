@@ -74,6 +74,6 @@ def summary(out: Path) -> dict[str, Any]:
 
 
 def tree(out: Path) -> dict[str, bytes]:
-    """Return every file under `out` but the summary, by relative path."""
-    files = (path for path in out.rglob("*") if path.is_file() and path.name != "summary.json")
+    """Return every file under `out` but the run's own records (journal, lock, summary), by relative path."""
+    files = (path for path in out.glob("*/**/*") if path.is_file())
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}

@@ -17,7 +17,7 @@ from a2f_batch import FaceClip, read_clip
 from a2f_batch.batch.identity import Identity
 from a2f_batch.batch.manifest import Line, Problem
 from a2f_batch.batch.render import Job, LineResult, Recipe
-from a2f_batch.batch.takes import grouped, write_takes_files
+from a2f_batch.batch.takes import write_takes_files
 from a2f_batch.cli import main
 from a2f_batch.emotion import NEUTRAL
 from a2f_batch.export import gltf_takes, npz
@@ -88,7 +88,6 @@ def test_every_line_that_is_done_is_an_animation_of_its_characters_file(drop: Pa
         assert (shown.fps, shown.n_frames) == (baked.fps, baked.n_frames) == (Fraction(30000, 1001), baked.n_frames)
         moving = [name for name in baked.names if name in ARKIT_52]
         np.testing.assert_array_equal(shown.select(moving).values, baked.select(moving).values)
-    assert not (drop / "out/.takes").exists()  # the run's own npz serve
     report = summary(drop / "out")
     assert [(one["file"], one["status"], one["animations"], one["missing"]) for one in report["takes"]] == [
         ("de/ada/ada.takes.glb", "done", 3, {"gone": "audio-missing"}), ("de/bob/bob.takes.glb", "done", 2, {}),
@@ -106,8 +105,8 @@ def test_the_files_are_the_same_bytes_from_one_process_or_many(drop: Path) -> No
     assert done.returncode == 1, done.stderr
     here, there = tree(drop / "here"), tree(drop / "there")
     assert here == there
-    assert sorted(here) == [*(f".takes/de/{who}.npz" for who in ("Bob/e", "ada/a", "ada/b", "ada/d", "bob/c")), ".takes/en/ada/b.npz",
-                            "de/ada/ada.takes.glb", "de/bob/bob.takes.glb", "en/ada/ada.takes.glb"]
+    assert sorted(here) == sorted([*(f"de/{who}.npz" for who in ("Bob/e", "ada/a", "ada/b", "ada/d", "bob/c")), "en/ada/b.npz",
+                                   "de/ada/ada.takes.glb", "de/bob/bob.takes.glb", "en/ada/ada.takes.glb"])
     for name in ("0.wav", "1.wav", "2.wav"):
         assert (drop / name).read_bytes() in here["de/ada/ada.takes.glb"]
 
@@ -134,7 +133,7 @@ def jobs(out: Path, ids: str, *, export: ExportOptions | None = None) -> list[Jo
     for number, one in enumerate(ids, start=2):
         line = Line(number, Identity("de", "ada", one), out / f"{one}.wav", f"{one}.wav")
         recipe = Recipe(Fraction(30), NEUTRAL, None, profile("default"), 0, "mix", export or ExportOptions(mesh="proxy"))
-        job = grouped(Job(line, f"m.csv line {number}", recipe, {"glb": out / line.identity.file(".glb")}), out)
+        job = Job(line, f"m.csv line {number}", recipe, {"npz": out / "clips" / f"{one}.npz"})
         clip = FaceClip(ARKIT_52, np.random.default_rng(number).uniform(0, 1, (9, 52)).astype(np.float32), 30)
         job.files["npz"].parent.mkdir(parents=True, exist_ok=True)
         npz.write(clip, job.files["npz"])
@@ -193,6 +192,36 @@ def test_many_takes_wait_on_disk_and_give_the_same_bytes(tmp_path: Path, monkeyp
         files.append((tmp_path / "de/ada/ada.takes.glb").read_bytes())
     assert files[0] == files[1]
     assert sorted(path.name for path in (tmp_path / "de/ada").iterdir()) == ["ada.takes.glb"]
+
+
+def test_a_second_run_puts_together_only_the_files_whose_lines_changed(drop: Path) -> None:
+    call(drop, "out")
+    out = drop / "out"
+    before = {name: (out / name).stat().st_mtime_ns for name in tree(out)}
+    call(drop, "out")
+    assert {name: (out / name).stat().st_mtime_ns for name in tree(out)} == before
+    assert [one["status"] for one in summary(out)["takes"]] == ["skipped", "skipped", "skipped"]
+    assert summary(out)["lines"][0]["outputs"] == {"npz": "de/ada/b.npz", "glb": "de/ada/ada.takes.glb"}
+    sound(drop / "0.wav", 0.5, seed=9)  # one line of ada's, in German
+    call(drop, "out")
+    assert [one["status"] for one in summary(out)["takes"]] == ["done", "skipped", "skipped"]
+    call(drop, "out", "--tolerance", "0.01")  # an option of the grouped file alone
+    assert [one["status"] for one in summary(out)["takes"]] == ["done", "done", "done"]
+    edited = out / "en/ada/ada.takes.glb"
+    edited.write_bytes(edited.read_bytes() + b"by hand")
+    call(drop, "out", "--tolerance", "0.02")
+    assert [one["status"] for one in summary(out)["takes"]] == ["done", "done", "kept"] and edited.read_bytes().endswith(b"by hand")
+    call(drop, "out", "--tolerance", "0.02", "--overwrite-edits")
+    assert [one["status"] for one in summary(out)["takes"]] == ["skipped", "skipped", "done"]
+
+
+def test_a_shard_leaves_the_files_to_the_run_of_the_whole(drop: Path) -> None:
+    for part in ("1/2", "2/2"):
+        call(drop, "parts", "--shard", part)
+    assert not [name for name in tree(drop / "parts") if name.endswith(".glb")]
+    call(drop, "parts")
+    call(drop, "whole")
+    assert tree(drop / "parts") == tree(drop / "whole")
 
 
 @pytest.mark.slow

@@ -196,7 +196,7 @@ def test_fail_fast_starts_no_line_after_the_first_failure(drop: Path) -> None:
     assert render(drop, "--fail-fast").exit_code == 1
     assert [entry["status"] for entry in summary(drop / "out")["lines"]] == ["done", "failed", "unfinished"]
     assert render(drop, "--keep-going").exit_code == 1
-    assert [entry["status"] for entry in summary(drop / "out")["lines"]] == ["done", "failed", "done"]
+    assert [entry["status"] for entry in summary(drop / "out")["lines"]] == ["skipped", "failed", "done"]
 
 
 def test_a_line_that_fails_in_rendering_leaves_no_older_file_and_one_that_never_started_is_told_of(drop: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_line_that_fails_in_rendering_leaves_no_older_file_and_one_that_never_
     assert sorted(tree(drop / "out")) == ["de/ada/line1.npz"]
     assert "older_files" not in started
     assert not_started["older_files"] == ["de/ada/line1.npz"]
-    assert "1 files of an earlier run" in result.output
+    assert "1 file of an earlier run" in result.output
 
 
 def test_the_summary_keeps_unknown_columns_texts_and_what_made_the_files(drop: Path) -> None:
@@ -221,7 +221,7 @@ def test_the_summary_keeps_unknown_columns_texts_and_what_made_the_files(drop: P
     good, bad = content["lines"]
     assert (good["text"], good["extra"]) == (text, {"take": "7"})
     assert bad["row"] == {"id": "a/b", "audio": "line.wav", "character": "ada", "locale": "de", "text": "", "take": "8"}
-    assert content["schema"] == 1
+    assert content["schema"] == 2
     assert content["engine"]["weights"] == "tiny"
     assert len(content["engine"]["weights_sha256"]) == 64
     assert content["parameters"]["formats"] == ["npz"]
@@ -231,8 +231,7 @@ def test_the_summary_keeps_unknown_columns_texts_and_what_made_the_files(drop: P
     assert set(good["seconds"]) == {"decode", "infer", "post", "export"}
 
 
-def test_a_full_disk_fails_the_line_with_its_reason(drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert render(drop).exit_code == 0
+def test_a_full_disk_ends_the_run_with_its_reason_and_the_same_command_finishes_it(drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replace = os.replace
 
     def full(source: str, target: str) -> None:
@@ -243,9 +242,14 @@ def test_a_full_disk_fails_the_line_with_its_reason(drop: Path, monkeypatch: pyt
     monkeypatch.setattr(os, "replace", full)
     result = render(drop)
     assert result.exit_code == 1
-    assert [entry["code"] for entry in summary(drop / "out")["lines"]] == ["output-unwritable"] * 2
+    # The second line was not even tried: it would have fared no better.
+    assert [(entry["status"], entry["code"]) for entry in summary(drop / "out")["lines"]] == [("failed", "disk-full"),
+                                                                                             ("unfinished", "disk-full")]
     assert "No space left" in result.output
     assert tree(drop / "out") == {}
+    monkeypatch.undo()
+    assert render(drop).exit_code == 0
+    assert len(tree(drop / "out")) == 2
 
 
 @pytest.mark.parametrize("name", ["clip.npz", "clip.csv", "clip.plain.csv"])

@@ -79,7 +79,7 @@ def test_a_full_disk_leaves_the_old_file_as_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ExportError, match="No space left") as caught:
         a2f.export(random_clip(50), path)
-    assert caught.value.code == "output-unwritable"
+    assert caught.value.code == "disk-full"
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["line.npz"]
 

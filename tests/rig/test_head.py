@@ -240,6 +240,7 @@ def test_the_mesh_survives_its_file_form(head: Mesh) -> None:
     assert_same(again, head, tolerance=0.0)
 
 
+@pytest.mark.slow  # ten seconds of sculpting
 def test_the_script_makes_the_head_that_is_shipped(head: Mesh) -> None:
     from a2f_batch.rig.sculpt.assemble import build
 
