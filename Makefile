@@ -6,7 +6,7 @@ READERS := tests/readers/node_modules/.package-lock.json
 # One thread a process: the batch, and the tests, run one process a core.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-slow test-train lint bench train clean
+.PHONY: demo test test-slow test-torch lint bench train clean
 
 demo: .venv/cpu
 	$(PY) -m a2f_batch render manifests/demo.csv --out out/demo --formats glb,fbx,csv,anim --fps 30
@@ -17,8 +17,8 @@ test: .venv/test $(READERS)
 test-slow: .venv/test $(READERS)
 	$(PY) -m pytest -m slow
 
-test-train: .venv/train .venv/test
-	$(PY) -m pytest -m train
+test-torch: .venv/torch .venv/test
+	$(PY) -m pytest -m torch
 
 lint: .venv/test
 	.venv/bin/ruff check .
@@ -29,7 +29,7 @@ bench: .venv/test
 	$(PY) benchmarks/export_speed.py
 
 # Makes the embedded weights again: GRID is the folder of the recordings (see weights/embedded_v0.md).
-train: .venv/train
+train: .venv/torch
 	$(PY) -m a2f_batch.train --data $(GRID) --out weights/embedded_v0.onnx --seed 0
 
 .venv/bin/python:
@@ -43,8 +43,8 @@ train: .venv/train
 	$(PIP) --editable '.[cpu,test]'
 	touch $@ .venv/cpu
 
-.venv/train: pyproject.toml requirements/constraints.txt | .venv/bin/python
-	$(PIP) --editable '.[cpu,train]'
+.venv/torch: pyproject.toml requirements/constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[cpu,torch,train]'
 	touch $@
 
 # node comes from a wheel, the readers from npm; the lock file pins both.

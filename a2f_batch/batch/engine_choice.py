@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 import sys
 import threading
@@ -11,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from a2f_batch.engines import Description, Engine, describe, load_engine
-from a2f_batch.engines.description import check_weights, weights_missing
+from a2f_batch.engines.weights import weights_sha256
 from a2f_batch.errors import EngineError
 
 _loaded: dict[EngineChoice, Engine] = {}
@@ -69,12 +68,7 @@ class EngineChoice:
             EngineError: the description or the weights are missing or wrong.
         """
         description = self.described()
-        try:
-            with open(description.weights, "rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise weights_missing(description, error) from error
-        check_weights(description, sha256)
+        sha256 = weights_sha256(description)
         device = self.device
         if device == "auto":
             device = "cpu" if cluster or not _has_nvidia_driver() else self.loaded().device

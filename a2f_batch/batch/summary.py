@@ -34,7 +34,7 @@ STATUSES = {"done": True, "skipped": True, "kept": True, "not-selected": True, "
 
 _FINISHED = ("done", "skipped", "kept")
 _ACTIONS = {"skip": "skipped", "keep": "kept", "not-selected": "not-selected", "quarantined": "failed"}
-_PACKAGES = ("a2f-batch", "numpy", "soundfile", "soxr", "onnxruntime", "onnxruntime-gpu", "torch", "dask", "distributed")
+_PACKAGES = ("a2f-batch", "numpy", "soundfile", "soxr", "onnxruntime", "onnxruntime-gpu", "torch", "transformers", "dask", "distributed")
 
 
 @dataclass

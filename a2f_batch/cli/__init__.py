@@ -20,6 +20,7 @@ _COMMANDS = {
     "post": "Post-process a raw clip again, without an engine.",
     "farm": "Write a job file for a render farm: OpenJD, OpenCue or Slurm.",
     "profile": "List the post-processing profiles, or show one.",
+    "weights": "List, check, convert and export the networks' weights.",
     "info": "Show what a clip or an exported animation holds.",
 }
 

@@ -13,7 +13,7 @@ from a2f_batch.engines.description import Description, read_description
 from a2f_batch.errors import EngineError
 from a2f_batch.resources import resource_folder
 
-__all__ = ["EMOTIONS", "Description", "Engine", "Options", "available_weights", "describe", "load_engine", "register"]
+__all__ = ["EMOTIONS", "Description", "Engine", "Options", "available_weights", "describe", "description_path", "load_engine", "register"]
 
 Loader: TypeAlias = Callable[[Description, Options], Engine]
 
@@ -49,7 +49,7 @@ def describe(name_or_path: str | os.PathLike[str]) -> Description:
     Raises:
         EngineError: there are no such weights (code 'weights-unknown', 'description-missing'), or it is wrong ('description-invalid').
     """
-    return read_description(_description_path(name_or_path))
+    return read_description(description_path(name_or_path))
 
 
 def register(kind: str, loader: Loader) -> None:
@@ -62,7 +62,12 @@ def available_weights() -> list[str]:
     return sorted(path.stem for path in resource_folder("weights").glob("*.json"))
 
 
-def _description_path(name_or_path: str | os.PathLike[str]) -> Path:
+def description_path(name_or_path: str | os.PathLike[str]) -> Path:
+    """Return the path of the description that `load_engine` means by `name_or_path`.
+
+    Raises:
+        EngineError: there are no weights of that name (code 'weights-unknown').
+    """
     text = os.fspath(name_or_path)
     if isinstance(name_or_path, os.PathLike) or text.endswith(".json") or os.path.dirname(text):
         return Path(text)
@@ -80,4 +85,15 @@ def _load_unitalker(description: Description, options: Options) -> Engine:
     return UniTalker(description, options)
 
 
-_LOADERS: dict[str, Loader] = {"unitalker": _load_unitalker}
+def _load_unitalker_torch(description: Description, options: Options) -> Engine:
+    from a2f_batch.engines.unitalker_torch.architecture import read_architecture
+    from a2f_batch.engines.unitalker_torch.installation import check_installation
+
+    architecture = read_architecture(description)  # what is wrong there is told without torch
+    check_installation()
+    from a2f_batch.engines.unitalker_torch.engine import UniTalkerTorch
+
+    return UniTalkerTorch(description, architecture, options)
+
+
+_LOADERS: dict[str, Loader] = {"unitalker": _load_unitalker, "unitalker_torch": _load_unitalker_torch}

@@ -7,9 +7,11 @@ import logging
 import operator
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,12 +75,14 @@ class Request:
         emotion: one of `EMOTIONS` that the network knows.
         style: a style that the network knows, or None for its default.
         seeds: of each line, for engines that draw.
+        head: one of the network's output heads; None where it has one output, without a name.
     """
 
     fps: Fraction
     emotion: str
     style: str | int | None
     seeds: tuple[int, ...]
+    head: str | None
 
 
 class Engine(ABC):
@@ -86,7 +90,8 @@ class Engine(ABC):
 
     Attributes:
         description: what its weights' JSON says.
-        names: channel names of its clips: ARKit's for those that have one.
+        names: channel names of its clips, of the default head where there are several: ARKit's for those that have one.
+        heads: head -> channel names of the clips that it gives, the default head first; empty if there is one output, without a name.
         sample_rate: of the audio that it takes, Hz.
         device: where it runs: 'cpu' or 'cuda:<index>'.
         precision: 'exact' or 'fast'.
@@ -95,6 +100,7 @@ class Engine(ABC):
     """
 
     styles: tuple[str, ...] = ()
+    heads: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     def __init__(self, description: Description, *, device: str, precision: str, weights_sha256: str) -> None:
         self.description = description
@@ -106,7 +112,7 @@ class Engine(ABC):
         self._said: set[str] = set()
 
     def infer(self, waves: Sequence[Waveform], *, fps: Rate = 30, emotion: str = "neutral", style: str | int | None = None,
-              seed: int | Sequence[int] = 0) -> list[FaceClip]:
+              seed: int | Sequence[int] = 0, head: str | None = None) -> list[FaceClip]:
         """Return the curves of each line, in the same order; a line's result never depends on the others.
 
         Args:
@@ -116,31 +122,34 @@ class Engine(ABC):
                 meta lists it under 'not_honoured'.
             style: one of `styles`; None = the network's default. Not honoured like an emotion where there are none.
             seed: of engines that draw, for all lines or one for each; recorded in the clips' meta in any case.
+            head: one of `heads`, which decides the clips' channels; None = the first.
 
         Returns:
             one clip a line of round(duration * fps) frames, ties to even; values as the network gave them, never clamped. `meta`:
-            engine, weights, weights_sha256, device, precision, emotion, style, seed (as asked for), not_honoured.
+            engine, weights, weights_sha256, device, precision, emotion, style, seed (as asked for), not_honoured; head, if it has one.
 
         Raises:
-            EngineError: a line has no frame (code 'too-short'); an unknown word ('emotion-unknown', 'style-unknown'); a rate or
-                audio that the network does not take ('fps-range', 'sample-rate'); the network failed ('engine-failed') or gave
-                what is no curve ('engine-output').
+            EngineError: a line has no frame (code 'too-short'); an unknown word ('emotion-unknown', 'style-unknown', 'head-unknown');
+                a rate or audio that the network does not take ('fps-range', 'sample-rate'); the network failed ('engine-failed') or
+                gave what is no curve ('engine-output').
             ClipError: `fps` is no frame rate (code 'fps').
         """
         not_honoured: list[str] = []
         request = Request(self._known_rate(parse_fps(fps)), self._known_emotion(emotion, not_honoured),
                           self._known_style(style, not_honoured),
-                          tuple(map(operator.index, seed if isinstance(seed, Sequence) else [seed] * len(waves))))
+                          tuple(map(operator.index, seed if isinstance(seed, Sequence) else [seed] * len(waves))), self._known_head(head))
+        names = self.names if request.head is None else self.heads[request.head]
         counts = [self._count(wave, request.fps) for wave in waves]
         meta: dict[str, Any] = {
             "engine": self.description.engine, "weights": self.description.name, "weights_sha256": self.weights_sha256,
             "device": self.device, "precision": self.precision,
             "emotion": emotion, "style": style, "seed": seed, "not_honoured": not_honoured,
+            **({} if request.head is None else {"head": request.head}),
         }
         clips = []
         for wave, count, values, one in zip(waves, counts, self._curves(waves, counts, request), request.seeds, strict=True):
-            self._check_curves(wave, values, count)
-            clips.append(FaceClip(self.names, values, request.fps, meta={**meta, "seed": one}))
+            self._check_curves(wave, values, count, names)
+            clips.append(FaceClip(names, values, request.fps, meta={**meta, "seed": one}))
         return clips
 
     @abstractmethod
@@ -172,6 +181,16 @@ class Engine(ABC):
         self._say_once("styles", "its only way of speaking is used")
         return None
 
+    def _known_head(self, head: str | None) -> str | None:
+        if head is None:
+            return next(iter(self.heads), None)
+        if head in self.heads:
+            return head
+        if self.heads:
+            raise _unknown("head", head, tuple(self.heads))
+        raise EngineError(f"{self.description.name} has no head {head!r}: it has one output, without a name.", "Leave the head out.",
+                          code="head-unknown")
+
     def _say_once(self, what: str, instead: str) -> None:
         if what not in self._said:
             self._said.add(what)
@@ -188,17 +207,23 @@ class Engine(ABC):
                               "Give a longer line, or leave this one out.", code="too-short")
         return count
 
-    def _check_curves(self, wave: Waveform, values: Values, count: int) -> None:
-        expected = count, len(self.names)
+    def _check_curves(self, wave: Waveform, values: Values, count: int, names: tuple[str, ...]) -> None:
+        expected = count, len(names)
         if values.shape != expected:
             fault = f"curves of shape {values.shape} where {expected} were asked for"
         elif not np.isfinite(values).all():
             frame, channel = np.argwhere(~np.isfinite(values))[0]
-            fault = f"{values[frame, channel]} in channel '{self.names[channel]}' at frame {frame}"
+            fault = f"{values[frame, channel]} in channel '{names[channel]}' at frame {frame}"
         else:
             return
         raise EngineError(f"{self.description.name} made {fault} for {line_name(wave)}.",
                           "Check the sound; if it is in order, the weights are not: choose others.", code="engine-output")
+
+
+@cache
+def say_once(message: str) -> None:
+    """Log a warning, once a process."""
+    _logger.warning(message)
 
 
 def line_name(wave: Waveform) -> str:

@@ -23,7 +23,8 @@ key        type                                    meaning; default
 ========== ======================================= ===============================================================================
 name       text                                    what the weights are called in reports; the JSON file's stem
 engine     text                                    which engine runs them; see `engine_kind`
-weights    file name, without a folder             the weights file beside the JSON; ``<stem>.onnx``
+weights    file name, without a folder             the weights file beside the JSON; ``<stem>.onnx``, ``<stem>.safetensors`` where
+                                                   torch runs them
 sha256     64 hex digits or null                   checksum of the weights file; null = not checked
 licence    text                                    under which terms the weights may be used; ``""``
 source     text                                    where they come from; ``""``
@@ -35,11 +36,15 @@ fps        object ``min``, ``max``                 rates that the network may be
 emotions   object word -> whole number             the ``emo_id`` of each of `emotion.EMOTIONS` that the network knows; must hold
                                                    neutral when given; ``{"neutral": 10}``
 batch      true or false                           whether the network takes several lines at once; false
+whole_lines true or false                          whether a line of one piece is given with all its samples, first frame on the first and
+                                                   last on the last, as UniTalker was trained; or cut to its frames, frame i at sample
+                                                   i N / T; false
 inputs     object role -> tensor name              how the network calls its inputs; each role's own name
 output     tensor name or null                     which output holds the curves; null = the first
 ========== ======================================= ===============================================================================
 
-Every further key is kept in `Description.content` for the engine that knows it, and otherwise ignored.
+Every further key is kept in `Description.content` for the engine that knows it, and otherwise ignored; those of the networks that
+torch runs are in `engines.unitalker_torch.architecture`.
 """
 
 from __future__ import annotations
@@ -58,6 +63,7 @@ from a2f_batch.names import vocabulary
 from a2f_batch.rates import MAX_FPS, MIN_FPS, parse_fps
 
 NEUTRAL_ID = 10  # the seed service's neutral, and what it always sends
+_SUFFIXES = {"unitalker_torch": ".safetensors"}  # engine -> its weights files' suffix, where that is not .onnx
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Description:
 
     Attributes:
         path: the JSON file.
-        name, engine, sha256, licence, source, sample_rate, batch, output: as in the table above.
+        name, engine, sha256, licence, source, sample_rate, batch, whole_lines, output: as in the table above.
         weights: path of the weights file, in the folder of `path`; not yet opened.
         names: ARKit (hub) names of the network's channels, in the network's order; empty when the JSON names none.
         min_fps, max_fps: frames per second, both included.
@@ -88,29 +94,10 @@ class Description:
     max_fps: Fraction
     emotions: Mapping[str, int]
     batch: bool
+    whole_lines: bool
     inputs: Mapping[str, str]
     output: str | None
     content: Mapping[str, Any]
-
-
-def check_weights(description: Description, sha256: str) -> None:
-    """Refuse weights with the checksum `sha256` if the description says another.
-
-    Raises:
-        EngineError: it does (code 'weights-checksum').
-    """
-    if description.sha256 not in (None, sha256):
-        raise EngineError(f"The weights file {description.weights} has the sha256 {sha256}; {description.path.name} says "
-                          f"{description.sha256}.",
-                          "Get the file again, or correct the description if this is the file that you mean.", code="weights-checksum")
-
-
-def weights_missing(description: Description, error: OSError) -> EngineError:
-    """Return what is to be raised when the weights file can't be read."""
-    cause = "is not there" if isinstance(error, FileNotFoundError) else f"can't be read: {error.strerror}"
-    return EngineError(f"The weights file {description.weights}, described by {description.path.name}, {cause}.",
-                       f"Whoever owns that file puts it into {description.weights.parent} under the name {description.weights.name}; or "
-                       "load other weights, such as 'embedded'.", code="weights-missing")
 
 
 def read_description(path: Path) -> Description:
@@ -126,11 +113,12 @@ def read_description(path: Path) -> Description:
     sha256 = keys.text_or_none("sha256")
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         keys.refuse("sha256", "64 hexadecimal digits, or null for 'not checked'")
+    engine = engine_kind(path, content)
     description = Description(
         path=path,
         name=keys.text("name", path.stem),
-        engine=engine_kind(path, content),
-        weights=path.parent / keys.file_name("weights", f"{path.stem}.onnx"),
+        engine=engine,
+        weights=path.parent / keys.file_name("weights", path.stem + _SUFFIXES.get(engine, ".onnx")),
         sha256=sha256.lower() if sha256 else None,
         licence=keys.text("licence", ""),
         source=keys.text("source", ""),
@@ -140,6 +128,7 @@ def read_description(path: Path) -> Description:
         max_fps=fps.rate("max", MAX_FPS),
         emotions=MappingProxyType(keys.numbers("emotions", {"neutral": NEUTRAL_ID})),
         batch=keys.yes_or_no("batch", False),
+        whole_lines=keys.yes_or_no("whole_lines", engine == "unitalker_torch"),
         inputs=MappingProxyType(keys.texts("inputs")),
         output=keys.text_or_none("output"),
         content=MappingProxyType(content),

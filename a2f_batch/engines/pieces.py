@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from a2f_batch.clip import Values
+from a2f_batch.segment import split
 
+MAX_SECONDS = 25  # a longer line goes through a network in pieces
 LEAST_SECONDS = Fraction(1, 2)  # a network sees at least this much; what it makes of the padding is dropped
 
 Samples = npt.NDArray[np.float32]
@@ -26,6 +28,36 @@ class Piece:
 
     first: int
     stop: int
+
+
+def normalised(samples: Samples) -> Samples:
+    """Return a line's samples with zero mean and unit variance: (x - mean) / sqrt(variance + 1e-7); silence stays 0.
+
+    Source: transformers' Wav2Vec2FeatureExtractor, with which UniTalker was trained.
+    """
+    exact = samples.astype(np.float64)
+    normal: Samples = ((exact - exact.mean()) / np.sqrt(exact.var() + 1e-7)).astype(np.float32)
+    return normal
+
+
+def feeds(samples: Samples, n_frames: int, rate: int, fps: Fraction, *, whole_lines: bool = False) -> list[tuple[Piece, Samples, int]]:
+    """Return what a network is given for a line: each piece, its samples of zero mean and unit variance (over the line), and how many
+    frames to make of them, which may be more than the piece has.
+
+    A line is one piece, or if it is longer than `MAX_SECONDS`, as many as `segment.split` cuts it into.
+
+    Args:
+        samples: shape (n,), full scale -1..1, at `rate`.
+        whole_lines: give a line of one piece with all its samples, not cut to a whole number of frames.
+    """
+    normal = normalised(samples)
+    if samples.size > MAX_SECONDS * rate:
+        cuts = [(start, stop) for start, stop, *_ in split(samples, rate, max_seconds=MAX_SECONDS)]
+        return [(piece, *cut(normal, piece, rate, fps)) for piece in plan(cuts, n_frames, rate, fps)]
+    whole = Piece(0, n_frames)
+    if whole_lines and samples.size >= LEAST_SECONDS * rate:
+        return [(whole, normal, n_frames)]
+    return [(whole, *cut(normal, whole, rate, fps))]
 
 
 def plan(cuts: Iterable[tuple[int, int]], n_frames: int, rate: int, fps: Fraction) -> list[Piece]:

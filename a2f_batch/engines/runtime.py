@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from importlib import metadata
 from types import ModuleType
 from typing import Any
@@ -13,10 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from a2f_batch.engines.base import Options
+from a2f_batch.engines.base import Options, say_once
 from a2f_batch.errors import EngineError
-
-_logger = logging.getLogger(__name__)
 
 # Each of these distributions installs the same package `onnxruntime`; of two, the files of one overwrite the other's.
 _DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
@@ -89,7 +85,7 @@ def _open(package: ModuleType, content: bytes, options: Options) -> tuple[Any, s
         raise EngineError(f"Device '{options.device}' can't be used: {reason}.",
                           "Choose device='cpu' or 'auto', or run: pip uninstall -y onnxruntime; pip install 'a2f-batch[gpu]'.",
                           code="device-missing")
-    _say_once(f"No GPU: {reason}. The CPU is used.")
+    say_once(f"No GPU: {reason}. The CPU is used.")
     return session, "cpu"
 
 
@@ -150,7 +146,3 @@ def _is_installed(distribution: str) -> bool:
         return False
     return True
 
-
-@cache
-def _say_once(message: str) -> None:
-    _logger.warning(message)

@@ -11,46 +11,39 @@ time_steps   int32   [1]       T: how many frames to make of the N samples
 first output float32 [1, T, C] raw weights of the channels in the description's order; frame i is at sample i * N / T
 ============ ======= ========= =====================================================================================================
 
+A description with ``"batch": true`` means the same for several lines: ``audio`` [B, N], ``emo_id`` and ``time_steps`` [B], and ``samples``
+int32 [B], how many of N are each line's own. On this engine a line is such a batch by itself.
+
 A line of more than 25 s goes through in pieces (`a2f_batch.segment`), which are normalised as one line.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from a2f_batch.clip import Values
 from a2f_batch.engines.base import Engine, Options, Request, line_name
-from a2f_batch.engines.description import Description, check_weights, weights_missing
+from a2f_batch.engines.description import Description
 from a2f_batch.engines.onnx_file import NotOnnxError, external_tensors
-from a2f_batch.engines.pieces import Piece, Samples, cut, join, plan
+from a2f_batch.engines.pieces import Samples, feeds, join, normalised
 from a2f_batch.engines.runtime import OnnxError, Session
+from a2f_batch.engines.weights import read_weights
 from a2f_batch.errors import EngineError
-from a2f_batch.segment import split
 
 if TYPE_CHECKING:
     from a2f_batch.audio import Waveform
 
-MAX_PIECE_SECONDS = 25
-
 _FLOAT, _INT = "tensor(float)", "tensor(int32)"
 # role -> type and shape; None is a length that has to be free.
-_INPUTS: dict[str, tuple[str, tuple[int | None, ...]]] = {"audio": (_FLOAT, (1, None)), "emo_id": (_INT, (1,)), "time_steps": (_INT, (1,))}
+_Inputs: TypeAlias = dict[str, tuple[str, tuple[int | None, ...]]]
+_INPUTS: _Inputs = {"audio": (_FLOAT, (1, None)), "emo_id": (_INT, (1,)), "time_steps": (_INT, (1,))}
+_BATCH_INPUTS: _Inputs = {"audio": (_FLOAT, (None, None)), "samples": (_INT, (None,)), "emo_id": (_INT, (None,)),
+                          "time_steps": (_INT, (None,))}
 _TYPE_NAMES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
-
-
-def normalised(samples: Samples) -> Samples:
-    """Return a line's samples with zero mean and unit variance: (x - mean) / sqrt(variance + 1e-7); silence stays 0.
-
-    Source: transformers' Wav2Vec2FeatureExtractor, with which the network was trained.
-    """
-    exact = samples.astype(np.float64)
-    normal: Samples = ((exact - exact.mean()) / np.sqrt(exact.var() + 1e-7)).astype(np.float32)
-    return normal
 
 
 class UniTalker(Engine):
@@ -74,14 +67,16 @@ class UniTalker(Engine):
             raise EngineError(f"The weights description {description.path} lacks the key 'channels'.",
                               "Name the output's channels: a vocabulary such as \"unitalker51\", or a list of names.",
                               code="description-invalid")
-        content, sha256 = _read_weights(description)
+        content, sha256 = read_weights(description)
+        _self_contained(description, content)
         try:
             self._session = Session(content, options)
         except OnnxError as error:
             raise _bad_weights(description, f"is refused by onnxruntime: {error}", "not-onnx") from error
         super().__init__(description, device=self._session.device, precision=options.precision, weights_sha256=sha256)
-        self._inputs = {role: description.inputs.get(role, role) for role in _INPUTS}
-        _check_inputs(description, self._inputs, self._session.inputs)
+        contract = _BATCH_INPUTS if description.batch else _INPUTS
+        self._inputs = {role: description.inputs.get(role, role) for role in contract}
+        _check_inputs(description, contract, self._inputs, self._session.inputs)
         self._output = _checked_output(description, self._session.outputs)
         self._try_out()
 
@@ -90,14 +85,10 @@ class UniTalker(Engine):
         return [self._line_curves(wave, count, request) for wave, count in zip(waves, counts, strict=True)]
 
     def _line_curves(self, wave: Waveform, n_frames: int, request: Request) -> Values:
-        samples, rate = normalised(wave.samples), self.sample_rate
-        whole = [Piece(0, n_frames)]
-        pieces = whole if samples.size <= MAX_PIECE_SECONDS * rate else plan(
-            [(start, stop) for start, stop, *_ in split(wave.samples, rate)], n_frames, rate, request.fps)
         emotion = self.description.emotions[request.emotion]
+        fed = feeds(wave.samples, n_frames, self.sample_rate, request.fps, whole_lines=self.description.whole_lines)
         curves = []
-        for piece in pieces:
-            audio, time_steps = cut(samples, piece, rate, request.fps)
+        for piece, audio, time_steps in fed:
             try:
                 values = self._network(audio, emotion, time_steps)
             except OnnxError as error:
@@ -108,11 +99,12 @@ class UniTalker(Engine):
                 raise EngineError(f"{self.description.name} made an output of shape {values.shape} for {line_name(wave)}; it must be "
                                   f"{expected}.", "Choose other weights.", code="engine-output")
             curves.append(values[0])
-        return join(pieces, curves)
+        return join([piece for piece, _, _ in fed], curves)
 
     def _network(self, audio: Samples, emotion: int, time_steps: int) -> npt.NDArray[np.float32]:
-        feeds = {"audio": audio[None], "emo_id": np.array([emotion], np.int32), "time_steps": np.array([time_steps], np.int32)}
-        return self._session.run(self._output, {self._inputs[role]: value for role, value in feeds.items()})
+        values = {"audio": audio[None], "samples": np.array([audio.size], np.int32), "emo_id": np.array([emotion], np.int32),
+                  "time_steps": np.array([time_steps], np.int32)}
+        return self._session.run(self._output, {name: values[role] for role, name in self._inputs.items()})
 
     def _try_out(self) -> None:
         """Run the network once on a tone of half a second: shapes that the file leaves open, and weights that are not numbers, show."""
@@ -130,15 +122,9 @@ class UniTalker(Engine):
             raise _bad_weights(self.description, f"gives values in output '{self._output}' that are no finite numbers", "outputs")
 
 
-def _read_weights(description: Description) -> tuple[bytes, str]:
-    """Return the bytes of the weights file and their sha256, found to be whole, the right ones, and in need of no other file."""
+def _self_contained(description: Description, content: bytes) -> None:
+    """Refuse bytes that are no whole ONNX file, or that ask for other files."""
     path = description.weights
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise weights_missing(description, error) from error
-    found = hashlib.sha256(content).hexdigest()
-    check_weights(description, found)
     try:
         external = external_tensors(content)
     except NotOnnxError as error:
@@ -148,14 +134,13 @@ def _read_weights(description: Description) -> tuple[bytes, str]:
         raise EngineError(f"The weights file {path} keeps {len(external)} of its tensors in other files: '{tensor}' in '{place}'. "
                           "No other file is opened.", "Save the network as one file (onnx.save with save_as_external_data=False).",
                           code="weights-external")
-    return content, found
 
 
-def _check_inputs(description: Description, names: dict[str, str], inputs: Sequence[Any]) -> None:
+def _check_inputs(description: Description, contract: _Inputs, names: dict[str, str], inputs: Sequence[Any]) -> None:
     found = {node.name: f"{_type(node.type)} {_shape(node.shape)}" for node in inputs}
     nodes = {node.name: node for node in inputs}
     listing = "; ".join(f"'{name}' {kind}" for name, kind in found.items()) or "none"
-    for role, (kind, shape) in _INPUTS.items():
+    for role, (kind, shape) in contract.items():
         expected = f"'{names[role]}' {_type(kind)} {_shape(['N' if length is None else length for length in shape])}"
         node = nodes.get(names[role])
         if node is None:

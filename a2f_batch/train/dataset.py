@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from a2f_batch.engines.unitalker import normalised
+from a2f_batch.engines.pieces import normalised
 from a2f_batch.errors import A2FError
 from a2f_batch.names import ARKIT_52
 from a2f_batch.train.recipe import AMPLITUDES, CLOSED_OPENING, SAMPLE_RATE

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -105,7 +104,7 @@ def test_every_default_is_filled_in(write):
     (b"{}", "description-invalid", "'engine'"),
     (b'{"engine": "unitalker"}', "description-invalid", "'channels'"),
     (b'{"engine": "pixiedust"}', "engine-unknown", "pixiedust"),
-    (b'{"encoder": "wavlm"}', "engine-unknown", "unitalker_torch"),
+    (b'{"encoder": "wavlm"}', "description-invalid", "heads"),
 ])
 def test_a_description_that_is_none_is_refused(tmp_path, content, code, word):
     path = tmp_path / "net.json"
@@ -309,14 +308,14 @@ def test_a_wrong_option_is_refused(write, options, code, word):
 def test_a_missing_gpu_is_an_error_when_demanded_and_said_once_otherwise(write, caplog, monkeypatch):
     import onnxruntime
 
-    from a2f_batch.engines import runtime
+    from a2f_batch.engines.base import say_once
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     for device in ("cuda", "cuda:1"):
         error = refusal(write(), device=device)
         assert error.code == "device-missing"
         assert "a2f-batch[gpu]" in error.remedy
-    runtime._say_once.cache_clear()
+    say_once.cache_clear()
     with caplog.at_level(logging.WARNING, "a2f_batch"):
         assert [load_engine(write(), device="auto").device for _ in range(2)] == ["cpu", "cpu"]
     assert [record.getMessage() for record in caplog.records] == [
@@ -392,5 +391,5 @@ def test_another_kind_of_engine_can_be_registered(tmp_path, monkeypatch):
         load_engine(path, device="cpu", threads=2)
     description, options = seen[0]
     assert description.content["heads"] == {"a": 52}
-    assert description.weights == Path(tmp_path / "golden.onnx")
+    assert description.weights == tmp_path / "golden.safetensors"
     assert options.threads == 2

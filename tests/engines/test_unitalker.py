@@ -10,8 +10,7 @@ import pytest
 
 from a2f_batch.audio import Waveform
 from a2f_batch.engines import load_engine
-from a2f_batch.engines.pieces import Piece, join, plan
-from a2f_batch.engines.unitalker import normalised
+from a2f_batch.engines.pieces import Piece, join, normalised, plan
 from a2f_batch.errors import A2FError, EngineError
 from a2f_batch.names import ARKIT_52, vocabulary
 from tests.engines import tiny_onnx

@@ -1,4 +1,4 @@
-"""Training on a corpus that the test makes: about 15 s, needs torch (`make test-train`)."""
+"""Training on a corpus that the test makes: about 15 s, needs torch (`make test-torch`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from a2f_batch.names import ARKIT_52, vocabulary
 from a2f_batch.train.dataset import Array, Corpus, Sentence, read_corpus, tracks_of
 from a2f_batch.train.recipe import AMPLITUDES, SAMPLE_RATE, Recipe, split_sentences
 
-pytestmark = pytest.mark.train
+pytestmark = pytest.mark.torch
 
 TINY = Recipe(epochs=20, rate=0.01, width=24, dilations=(1, 2), held_out=2, validation=2, batch=4, crop_seconds=1.28, threads=1)
 CHANNELS = ["_neutral", *(name for name in ARKIT_52 if name != "tongueOut")]
