@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from a2f_batch.batch.engine_choice import EngineChoice
 from a2f_batch.batch.manifest import Problem
-from a2f_batch.batch.render import Job, LineResult, remove_files
+from a2f_batch.batch.render import Job, LineResult
 
 _LENGTH = struct.Struct("<Q")
 
@@ -77,7 +77,6 @@ class _Process:
 
 
 def _lost(job: Job, death: str) -> LineResult:
-    remove_files(job.files.values())
     problem = Problem("worker-lost", f"{job.where}: the process that rendered the line {death}, also with this line alone in a new one.",
                       "Check the sound file, and that the machine has memory enough; --workers 0 shows where it dies.")
     return LineResult(job.line.number, "failed", (problem,))

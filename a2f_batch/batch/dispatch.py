@@ -24,7 +24,7 @@ from a2f_batch.batch.batches import Batches
 from a2f_batch.batch.cluster import GPU
 from a2f_batch.batch.engine_choice import EngineChoice
 from a2f_batch.batch.manifest import Problem
-from a2f_batch.batch.render import Job, LineResult, remove_files
+from a2f_batch.batch.render import Job, LineResult
 from a2f_batch.errors import A2FError, BatchError
 
 FETCH_SECONDS = 10  # results are a kilobyte a line
@@ -237,7 +237,6 @@ def _after_loss(flight: _Flight, error: Exception, lost: deque[_Flight]) -> Iter
         lost.append(_Flight(flight.batch, flight.losses + 1))
         return
     for job in flight.batch:
-        remove_files(job.files.values())
         if isinstance(error, KilledWorker):  # though the line was in a process apart
             problem = Problem("worker-lost", f"{job.where}: {flight.losses + 1} workers died one after another while they had this line.",
                               "Check that the workers' machines have memory enough, and run the line again.")

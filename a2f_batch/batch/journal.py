@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from a2f_batch.batch.identity import Identity
 from a2f_batch.batch.journal_file import connect, told
 from a2f_batch.batch.manifest import Problem
+from a2f_batch.batch.outputs import Output, outputs_from, outputs_text
 from a2f_batch.batch.render import OutputFile, Rendered
 
 CHUNK = 500  # rows of one query
@@ -21,40 +23,34 @@ CHUNK = 500  # rows of one query
 QUARANTINE = "worker-lost"  # the code of a line that killed its worker, also alone: not tried again unasked
 
 
-class Output(NamedTuple):
-    """A file as it was written, and from what.
-
-    Attributes:
-        sha256, size, mtime_ns: see `OutputFile`.
-        key: of the line's parts.
-        options: hash of the format's options.
-    """
-
-    sha256: str
-    size: int
-    mtime_ns: int
-    key: str
-    options: str
-
-
-@dataclass(slots=True)
+@dataclass
 class Row:
     """What the journal knows of a line.
 
     Attributes:
         state: 'pending' (planned), 'started', 'done', 'kept' (a file was edited by hand), 'failed', 'quarantined'.
         parts: JSON text of what decided the curves; "" if it was never started.
-        outputs: format name -> file; one that is being written, or was when the run died, is not among them.
+        recorded: the outputs as they are recorded, JSON.
         problem: why it failed, without the row's place in the manifest; None unless failed.
         manifest, number: where it stood last.
     """
 
     state: str
     parts: str
-    outputs: dict[str, Output]
+    recorded: str
     problem: Problem | None
     manifest: str
     number: int
+
+    @property
+    def count(self) -> int:
+        """How many outputs are recorded."""
+        return self.recorded.count('"sha256": ')
+
+    @cached_property
+    def outputs(self) -> dict[str, Output]:
+        """Format name -> file; one that is being written, or was when the run died, is not among them."""
+        return outputs_from(self.recorded)
 
 
 @dataclass(frozen=True)
@@ -182,7 +178,7 @@ class Journal:
         """Return what is known of lines, by `line_name`."""
         found = self._in("SELECT line, state, parts, outputs, code, message, remedy, detail, manifest, number FROM lines WHERE line IN",
                          [line_name(identity) for identity in identities])
-        return {line: Row(state, parts or "", outputs_from(outputs), Problem(code, message, remedy, detail) if code else None,
+        return {line: Row(state, parts or "", outputs, Problem(code, message, remedy, detail) if code else None,
                           manifest or "", number or 0)
                 for line, state, parts, outputs, code, message, remedy, detail, manifest, number in found}
 
@@ -389,16 +385,6 @@ class Journal:
 def line_name(identity: Identity) -> str:
     """Return the identity as one text, 'de/ada/guard_0418'; none of its names can hold a slash."""
     return f"{identity.locale}/{identity.character}/{identity.id}"
-
-
-def outputs_text(outputs: Mapping[str, Output]) -> str:
-    """Return recorded files as the JSON that the journal holds."""
-    return json.dumps({name: output._asdict() for name, output in outputs.items()})
-
-
-def outputs_from(text: str) -> dict[str, Output]:
-    """Return the recorded files that `text` holds."""
-    return {name: Output(*one.values()) for name, one in json.loads(text).items()}
 
 
 def _columns(problem: Problem) -> tuple[str, str, str, str]:

@@ -52,7 +52,7 @@ class Keys:
         self._profiles: dict[int, tuple[Profile, str]] = {}
         self._engines: dict[EngineChoice, Parts] = {}
         self._options: dict[int, tuple[ExportOptions, Mapping[str, str]]] = {}  # with the object, so that its id stays its own
-        self._texts: dict[tuple[Any, ...], str] = {}
+        self._texts: dict[tuple[Any, ...], tuple[Recipe, EngineChoice, str]] = {}  # likewise
         self.settings: dict[str, str] = {}
 
     def parts(self, line: Line, recipe: Recipe, engine: EngineChoice) -> str:
@@ -95,12 +95,14 @@ class Keys:
         return self._named({"format": fmt.name, **taken})
 
     def _shared(self, recipe: Recipe, engine: EngineChoice) -> str:
-        same = id(recipe.profile), engine, recipe.fps, recipe.emotion, recipe.style, recipe.channel
-        if same not in self._texts:
-            self._texts[same] = json.dumps({
+        # By object, for equal ones are the same, of as many lines as there may be, and a fraction's hash takes microseconds.
+        same = id(recipe.profile), id(engine), id(recipe.fps), id(recipe.emotion), recipe.style, recipe.channel
+        cached = self._texts.get(same)
+        if cached is None:
+            cached = self._texts[same] = recipe, engine, json.dumps({
                 "channel": str(recipe.channel), **self._engine(engine), "fps": str(recipe.fps), "emotion": str(recipe.emotion),
                 "style": recipe.style or "", "profile": self._profile(recipe.profile), "render": str(RENDER_SCHEMA)})
-        return self._texts[same]
+        return cached[2]
 
     def _engine(self, choice: EngineChoice) -> Parts:
         if choice not in self._engines:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from a2f_batch.batch.identity import Identity
-from a2f_batch.batch.journal import Journal, Output, line_name
+from a2f_batch.batch.journal import Journal, line_name
 from a2f_batch.batch.lock import folder_lock, is_held
+from a2f_batch.batch.outputs import Output
 from a2f_batch.batch.places import Places
 from a2f_batch.batch.render import OutputFile, make_folder
 from a2f_batch.errors import BatchError

@@ -13,9 +13,10 @@ from functools import cache
 from a2f_batch.batch.engine_choice import EngineChoice
 from a2f_batch.batch.hashes import FileHashes
 from a2f_batch.batch.identity import Identity
-from a2f_batch.batch.journal import QUARANTINE, Changed, Journal, Output, Row, Started, line_name
+from a2f_batch.batch.journal import QUARANTINE, Changed, Journal, Row, Started, line_name
 from a2f_batch.batch.keys import PART_NAMES, Keys, changed_options, line_key
-from a2f_batch.batch.manifest import Line, Manifest, Problem
+from a2f_batch.batch.manifest import Line, Manifest, Problem, not_collecting
+from a2f_batch.batch.outputs import Output, as_recorded
 from a2f_batch.batch.render import OutputFile, Recipe
 from a2f_batch.export import Format
 
@@ -124,6 +125,10 @@ class Planner:
             BatchError: the journal can't be read.
             ExportError: a character or its map can't be.
         """
+        with not_collecting():
+            return self._plan(manifest)
+
+    def _plan(self, manifest: Manifest) -> Plan:
         plan = Plan()
         wanted = self._selection
         failed = self._journal.failed_names() if wanted.retry_failed and self._journal else set()
@@ -136,18 +141,18 @@ class Planner:
                 if not wanted.takes(name) or (wanted.retry_failed and name not in failed):
                     plan.decisions.append(_NOT_SELECTED)
                     continue
-                decision, outputs = self._decide(line, rows.get(name))
-                plan.decisions.append(decision)
                 row = rows.get(name)
+                decision, changed = self._decide(line, row)
+                plan.decisions.append(decision)
                 if row is None:
                     continue
                 if decision.action == "quarantined" and row.problem:
                     plan.quarantined[line.number] = row.problem
                 state = {"skip": "done", "keep": "kept"}.get(decision.action)
-                if not row.outputs.keys() <= self._formats_asked:
+                if row.count > len(self._names) or not (decision is _SKIP or row.outputs.keys() <= self._formats_asked):
                     plan.older[line.number] = tuple(one for one in row.outputs if one not in self._names)
-                if state and (state, outputs, line.number, source) != (row.state, row.outputs, row.number, row.manifest):
-                    plan.changed.append(Changed(line.identity, state, outputs, line.number))
+                if state and (changed or (state, line.number, source) != (row.state, row.number, row.manifest)):
+                    plan.changed.append(Changed(line.identity, state, changed or row.outputs, line.number))
         if self._journal and not wanted.only:
             here = {line_name(identity) for identity in identities(manifest)}
             plan.removed = sorted(name for name in self._journal.names(source) if name not in here)
@@ -182,7 +187,7 @@ class Planner:
             self._journal.keep(self._hashes.take_new(), new)
 
     def _decide(self, line: Line, row: Row | None) -> tuple[Decision, dict[str, Output]]:
-        """Return what to do with a line, and its recorded outputs with times as they are now."""
+        """Return what to do with a line, and its recorded outputs with times as they are now, if these are others."""
         formats = self._names
         if row is None:
             return _decision("render", formats, (), (NEW,)), {}
@@ -190,14 +195,16 @@ class Planner:
         try:
             parts = self._keys.parts(line, recipe, engine)
         except OSError:
-            return _decision("render", formats, (), ("audio can't be read",)), row.outputs
+            return _decision("render", formats, (), ("audio can't be read",)), {}
         key, options = line_key(parts), self._keys.options(recipe.export, self._formats)
-        outputs = row.outputs
         to_do: list[str] = []
         kept: list[str] = []
         reasons: dict[str, None] = {}  # in order, each once
         identity = line.identity
         base = f"{self._out}{os.sep}{identity.locale}{os.sep}{identity.character}{os.sep}{identity.id}"
+        if not (self._selection.verify or self._selection.force) and self._is_untouched(base, row.recorded, key, options):
+            return _SKIP, {}
+        outputs, changed = row.outputs, False
         for fmt in self._formats:
             output = outputs.get(fmt.name)
             found = self._found(base + fmt.suffix, output) if output else None
@@ -212,19 +219,34 @@ class Planner:
                 why = [EDITED]
             else:
                 if found.mtime_ns != output.mtime_ns:
-                    outputs = {**outputs, fmt.name: output._replace(mtime_ns=found.mtime_ns)}
+                    outputs, changed = {**outputs, fmt.name: output._replace(mtime_ns=found.mtime_ns)}, True
                 why = self._outdated(output, key, options[fmt.name], row.parts, parts)
                 if not why and self._selection.force:
                     why = [FORCED]
             if why:
                 to_do.append(fmt.name)
                 reasons.update(dict.fromkeys(why))
+        now = outputs if changed else {}
         if to_do and row.problem and row.problem.code == QUARANTINE and row.parts == parts and not (
                 self._selection.retry_failed or self._selection.force):
-            return _decision("quarantined", (), (), (QUARANTINED,)), outputs
+            return _decision("quarantined", (), (), (QUARANTINED,)), now
         if to_do:
-            return _decision("render", tuple(to_do), tuple(kept), tuple(reasons)), outputs
-        return (_decision("keep", (), tuple(kept), (EDITED,)) if kept else _SKIP), outputs
+            return _decision("render", tuple(to_do), tuple(kept), tuple(reasons)), now
+        return (_decision("keep", (), tuple(kept), (EDITED,)) if kept else _SKIP), now
+
+    def _is_untouched(self, base: str, recorded: str, key: str, options: Mapping[str, str]) -> bool:
+        """Return whether all files look as they were written, from what is asked for now; `recorded` is the journal's own text.
+
+        For most of a hundred thousand lines that is all, and to take the text apart would take longer than to look for what it must hold.
+        """
+        try:
+            for fmt in self._formats:
+                facts = os.stat(base + fmt.suffix)
+                if as_recorded(facts.st_size, facts.st_mtime_ns, key, options[fmt.name]) not in recorded:
+                    return False
+        except OSError:
+            return False
+        return True
 
     def _found(self, path: str, output: Output) -> OutputFile | Output | None:
         """Return the figures of the file at `path`: `output` if it looks like that, else what is read. None if it is not there."""

@@ -276,10 +276,14 @@ class _Rendering:
         self._tell(result)
 
     def _left(self, job: Job, decision: Decision) -> dict[str, Any]:
-        """Remove the rest of a failed line's files, for it has all or none; return what is left: edited by hand, or not asked for."""
+        """Remove a failed line's files, for it has all or none; return what is left: edited by hand, or not asked for.
+
+        Older ones go too: an old take that looks like a new one is worse than a missing file.
+        """
         recorded = self._journal.outputs(job.line.identity)
         formats = {fmt.name: fmt for fmt in self._work.settings.formats if fmt.name not in decision.kept}
         out = self._work.settings.places.out
+        remove_files(job.files.values())
         remove_files(out / job.line.identity.file(formats[name].suffix) for name in recorded if name in formats)
         return {name: output for name, output in recorded.items() if name not in formats}
 

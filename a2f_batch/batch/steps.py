@@ -17,7 +17,7 @@ from a2f_batch.audio import Waveform, load_audio
 from a2f_batch.batch import render
 from a2f_batch.batch.engine_choice import EngineChoice
 from a2f_batch.batch.manifest import Problem
-from a2f_batch.batch.render import Clock, Job, LineResult, OutputFile, Rendered, remove_files
+from a2f_batch.batch.render import Clock, Job, LineResult, OutputFile, Rendered
 from a2f_batch.clip import FaceClip
 from a2f_batch.errors import A2FError
 from a2f_batch.export.atomic import HeldBack, flush_folder, holding_back
@@ -123,12 +123,11 @@ class _Finished:
         self.problem = self.problem or _problem(self.job, error)
 
     def result(self) -> LineResult:
-        """Return how the line ended. It has either all its files, made by this run, or none.
+        """Return how the line ended. If it failed, files of it may stand: to remove them is up to the run.
 
-        On failure older files go too, for an old take that looks like a new one is worse than a missing file.
+        Not to us: nobody may wait for this result any more, and another run have made the files by now.
         """
         if self.problem or not self.rendered:
-            remove_files(self.job.files.values())
             return LineResult(self.job.line.number, "failed", (self.problem,) if self.problem else ())
         return LineResult(self.job.line.number, "done",
                           rendered=replace(self.rendered, seconds=self.clock.seconds, cpu_seconds=self.clock.cpu_seconds))

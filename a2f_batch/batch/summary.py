@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from a2f_batch.batch.journal import Journal, line_name
-from a2f_batch.batch.manifest import BadRow, Line, Manifest, Problem
+from a2f_batch.batch.manifest import BadRow, Line, Manifest, Problem, not_collecting
 from a2f_batch.batch.plan import Plan, problem_of
 from a2f_batch.batch.render import STEPS, LineResult
 from a2f_batch.batch.takes import GROUPED, CharacterTakes
@@ -161,7 +161,7 @@ class Report:
                 "parameters": self.parameters(), **({"match": dict(self.settings.match)} if self.settings.match else {}),
                 "removed": self.plan.removed,
                 **({"takes": [one.to_json() for one in self.takes]} if self.settings.group_by == "character" else {})}
-        with replacing(path) as file:
+        with not_collecting(), replacing(path) as file:
             # ASCII: a row may hold half a surrogate pair, which JSON can spell and UTF-8 can't.
             file.write(json.dumps(head, indent=1, allow_nan=False).encode("ascii").removesuffix(b"\n}") + b',\n "lines": [\n')
             between = b"  "
@@ -179,25 +179,26 @@ class Report:
     def _entries(self, journal: Journal, jobs: Jobs) -> Iterator[str]:
         rows = self._rows()
         self._take_of = {number: str(one.file) for one in self.takes for number in one.lines}
+        encode = json.JSONEncoder(allow_nan=False).encode
         self.older_files = 0
         for start in range(0, len(rows), CHUNK):
             some = rows[start:start + CHUNK]
             facts = journal.facts([row.identity for row in some if row.identity])
             for row in some:
-                entry = json.dumps(self._entry(row, jobs), allow_nan=False)
-                figures = facts.get(line_name(row.identity)) if row.identity and self.status(row.number) in _FINISHED else None
+                status = self.status(row.number)
+                entry = encode(self._entry(row, status, jobs))
+                figures = facts.get(line_name(row.identity)) if row.identity and status in _FINISHED else None
                 # The journal has the figures as JSON already.
                 yield f"{entry[:-1]}, {figures[1:]}" if figures else entry
 
-    def _entry(self, row: Line | BadRow, jobs: Jobs) -> dict[str, Any]:
+    def _entry(self, row: Line | BadRow, status: str, jobs: Jobs) -> dict[str, Any]:
         """Return a row's entry without the figures."""
-        status = self.status(row.number)
         entry: dict[str, Any] = {"line": row.number, "status": status}
         if isinstance(row, BadRow):
             entry["row"] = dict(row.cells)
         else:
             entry |= self._line(row, status, jobs)
-        if problems := self.problems(row.number):
+        if not STATUSES[status] and (problems := self.problems(row.number)):
             entry |= {"code": problems[0].code, "problems": [asdict(problem) for problem in problems]}
         older = self._older(row, status)
         if older:

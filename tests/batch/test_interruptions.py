@@ -10,7 +10,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from a2f_batch.export.atomic import is_temporary
@@ -122,29 +121,6 @@ def test_a_run_killed_at_random_leaves_nothing_half_written_and_is_finished_by_t
             run.kill()
             # The workers find their parent gone by themselves; what is left is not ended for them.
             wait_for(lambda: not session(run), "a worker lives on", seconds=5)
-    assert_same_command_finishes(drop, **faults(drop))
-
-
-@pytest.mark.slow
-def test_every_process_in_turn_killed_at_random_then_one_clean_run_gives_the_whole_tree(drop: Path) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
-    variables = make_slow(drop, 0.6)
-    killed = 0
-    for _ in range(4):
-        (drop / "faults.log").unlink(missing_ok=True)
-        with scheduler(drop, **variables) as (address, processes), running(drop, "out", "--scheduler", address, **variables) as run:
-            time.sleep(chance.uniform(0, 1))
-            workers = [child.pid for one in processes[1:] for child in psutil.Process(one.pid).children(recursive=True)]
-            if run.poll() is None:
-                os.kill(chance.choice([run.pid, processes[0].pid, *workers]), signal.SIGKILL)
-                killed += 1
-            try:
-                run.communicate(timeout=20)
-            except subprocess.TimeoutExpired:
-                run.kill()
-    assert killed, "every run ended before it could be disturbed"
     assert_same_command_finishes(drop, **faults(drop))
 
 

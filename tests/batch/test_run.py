@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_a_program_gets_the_plan_the_results_and_the_totals(drop: Path) -> None:
     assert plan_run(lines, settings(drop)).counts() == {"render": 1, "skip": 2, "render: failed before": 1}
     again = run(lines, settings(drop, selection=Selection(only=("*1",))))
     assert (again.totals()["skipped"], again.totals()["not_selected"]) == (1, 2)
+
+
+def test_a_failed_line_leaves_none_of_its_files_not_even_older_ones(drop: Path) -> None:
+    (drop / "out" / "de" / "ada" / "line0.csv").mkdir(parents=True)  # no file can take its place
+    (drop / "out" / "de" / "ada" / "line0.npz").write_bytes(b"of an earlier run")
+    both = replace(settings(drop), formats=(format_named("npz"), format_named("csv")))
+    run(read_manifest(drop / "m.csv"), both)
+    assert sorted(path.name for path in (drop / "out" / "de" / "ada").iterdir()) == ["line0.csv", "line1.csv", "line1.npz"]
 
 
 def test_an_engine_that_can_not_be_loaded_stops_the_run_before_it_notes_a_line_as_tried(drop: Path) -> None:

@@ -68,14 +68,20 @@ def test_a_line_that_fails_takes_no_other_with_it(tmp_path: Path, choice: Engine
     assert not [path for path in tmp_path.rglob("*") if is_temporary(path.name)]
 
 
-def test_a_failed_line_leaves_none_of_its_files_not_even_older_ones(tmp_path: Path, choice: EngineChoice) -> None:
+def test_a_batch_that_nobody_waits_for_takes_nothing_of_the_next_run_away(tmp_path: Path, choice: EngineChoice) -> None:
     one = job(tmp_path, 2)
-    one.files["npz"].parent.mkdir()
-    one.files["npz"].write_bytes(b"of an earlier run")
-    one.files["csv"].mkdir()  # no file can take its place
-    (result,) = steps.render_batch([one], choice)
-    assert result.status == "failed"
-    assert [path.name for path in one.files["npz"].parent.iterdir()] == ["line.csv"]
+    decoded = steps.decode([one])
+
+    def start_the_next_run() -> None:  # which removes what a dead one left, and renders the line
+        for path in one.files["npz"].parent.iterdir():
+            assert is_temporary(path.name)
+            path.unlink()
+        (result,) = steps.render_batch([one], choice)
+        assert result.status == "done"
+
+    (late,) = steps.export(decoded, steps.infer(decoded, choice), before_flush=start_the_next_run)
+    assert late.status == "failed"
+    assert sorted(path.name for path in one.files["npz"].parent.iterdir()) == ["line.csv", "line.npz"]
 
 
 def test_files_that_are_held_back_appear_when_they_are_renamed(tmp_path: Path) -> None:
