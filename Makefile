@@ -6,7 +6,7 @@ READERS := tests/readers/node_modules/.package-lock.json
 # One thread a process: the batch, and the tests, run one process a core.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-slow test-torch lint bench train clean
+.PHONY: demo test test-slow test-torch test-blender lint bench train clean
 
 demo: .venv/cpu
 	$(PY) -m a2f_batch render manifests/demo.csv --out out/demo --formats glb,fbx,csv,anim --fps 30
@@ -16,6 +16,10 @@ test: .venv/test $(READERS)
 
 test-slow: .venv/test $(READERS)
 	$(PY) -m pytest -m slow
+
+# Blender 4.2 and 5.0, and the one with a window, which comes from the system's packages: see docs/blender.md.
+test-blender: .venv/test .cache/bpy-4.2 .cache/bpy-5.0
+	$(PY) -m pytest -m blender
 
 test-torch: .venv/torch .venv/test
 	$(PY) -m pytest -m torch
@@ -46,6 +50,13 @@ train: .venv/torch
 .venv/torch: pyproject.toml requirements/constraints.txt | .venv/bin/python
 	$(PIP) --editable '.[cpu,torch,train]'
 	touch $@
+
+# numpy is the one that Blender of that version has.
+.cache/bpy-4.2: NUMPY = 1.24
+.cache/bpy-5.0: NUMPY = 1.26
+.cache/bpy-%: | .venv/test
+	$(PY) -m pip install --quiet --disable-pip-version-check --target $@.new "bpy==$*.*" "numpy==$(NUMPY).*"
+	mv $@.new $@
 
 # node comes from a wheel, the readers from npm; the lock file pins both.
 $(READERS): tests/readers/package.json tests/readers/package-lock.json | .venv/test

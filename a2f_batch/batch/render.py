@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from a2f_batch.audio import load_audio
 from a2f_batch.batch.engine_choice import EngineChoice
 from a2f_batch.batch.manifest import Line, Problem
+from a2f_batch.batch.warnings import not_honoured
 from a2f_batch.emotion import Envelope
 from a2f_batch.export import format_named
 from a2f_batch.export.atomic import write_error
 from a2f_batch.export.options import ExportOptions
 from a2f_batch.post import Profile, post
-from a2f_batch.post.emotion import is_shown
 
 if TYPE_CHECKING:
     from a2f_batch.audio import Waveform
@@ -209,11 +209,9 @@ def finish(audio: Path, files: Mapping[str, Path], recipe: Recipe, wave: Wavefor
             count = recipe.export.export(clip, path, format_named(name), audio)
             if count:
                 keys[name] = count.before, count.after
-    not_honoured = [f"{name}-not-honoured" for name in clip.meta.get("not_honoured", ()) if name != "emotion"]
-    if recipe.emotion.words and not is_shown(clip):
-        not_honoured.append("emotion-not-honoured")
     source = {name: value for name, value in asdict(wave.source).items() if name in ("rate", "channels", "frames", "format")}
-    return Rendered(clip.n_frames, float(wave.duration), source, (*wave.warnings, *not_honoured), clock.seconds, clock.cpu_seconds, keys,
+    warnings = *wave.warnings, *not_honoured(clip, recipe.emotion)
+    return Rendered(clip.n_frames, float(wave.duration), source, warnings, clock.seconds, clock.cpu_seconds, keys,
                     device=clip.meta.get("device", ""), precision=clip.meta.get("precision", ""))
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from a2f_batch.clip import FaceClip
+from a2f_batch.emotion import Envelope
+from a2f_batch.post.emotion import is_shown
+
 WARNINGS = {
     "all-silent": "the sound is silent throughout; the face is still but for its blinks",
     "streamed-wav": "the WAV does not state its length; taken as it is",
@@ -9,3 +13,10 @@ WARNINGS = {
     "emotion-not-honoured": "neither the engine nor a stage of the profile shows the emotion; the face is neutral",
     "style-not-honoured": "the engine has no styles; its own was used",
 }
+
+
+def not_honoured(clip: FaceClip, emotion: Envelope) -> tuple[str, ...]:
+    """Return the codes of what was asked of a finished `clip` that neither engine nor profile did."""
+    codes = [f"{name}-not-honoured" for name in clip.meta.get("not_honoured", ()) if name != "emotion"]
+    # Of emotions a stage of the profile may have shown what the engine did not.
+    return (*codes, "emotion-not-honoured") if emotion.words and not is_shown(clip) else tuple(codes)

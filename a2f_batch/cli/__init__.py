@@ -21,6 +21,8 @@ _COMMANDS = {
     "farm": "Write a job file for a render farm: OpenJD, OpenCue or Slurm.",
     "profile": "List the post-processing profiles, or show one.",
     "weights": "List, check, convert and export the networks' weights.",
+    "dcc": "Build, install or take away the add-ons for Blender and Maya.",
+    "bridge": "Answer one request of an add-on, as JSON; for programs.",
     "info": "Show what a clip or an exported animation holds.",
 }
 

@@ -123,7 +123,10 @@ def check_fbx(path, clip, readers):
 
 def check_fbx_weights(path, clip, readers):
     (mesh,) = (mesh for mesh in readers("shown_ufbx.py")(path)["meshes"].values() if mesh["targets"])
-    check_close(shown(mesh), clip.values)
+    weights = shown(mesh)
+    if len(weights) < clip.n_frames:  # where nothing moves and constant curves are dropped, the first and last keys say how long it is
+        assert len(weights) == 2 and not np.ptp(clip.values, axis=0).any()
+    check_close(weights, clip.values[:len(weights)])
     return mesh["targets"]
 
 
@@ -295,7 +298,9 @@ def test_blender_keys_targets_of_any_names(name, importer, readers, tmp_path):
     @given(parts=asked(), mesh=NAMES, part=NAMES, material=NAMES)
     def property(parts, mesh, part, material):
         if written(lambda: export(FaceClip(**parts), path, mesh=carrier(dict.fromkeys(parts["names"]), mesh, part, material))):
-            # It cuts names at 63 bytes and numbers what is then the same; the order stays.
+            # It cuts names at 63 bytes and numbers what is then the same; the order stays. Its FBX importers then lose the curves.
+            if importer != "gltf" and any(len(one.encode("utf-8", "replace")) > 63 for one in (*parts["names"], mesh, part)):
+                return
             (seen,) = readers("shown_blender.py", importer)(path)["meshes"].values()
             check_close(shown(seen), parts["values"])
 
