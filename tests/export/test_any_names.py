@@ -221,7 +221,8 @@ def test_a_clip_of_any_names_and_values_is_refused_or_read_whole(name, examples,
             assert not path.exists()
 
     print(name, sum(tried), len(tried))
-    assert 0 < sum(tried) < len(tried)  # files and refusals both
+    if examples > 10:  # ten may well be all of one kind
+        assert 0 < sum(tried) < len(tried)  # files and refusals both
 
 
 @pytest.mark.parametrize("examples", [10, MANY])
@@ -270,7 +271,8 @@ def test_a_character_of_any_names_is_refused_or_moves(name, examples, readers, t
                 assert seen == plain or not all(plain) or len(set(plain)) < len(plain)
 
     print(name, sum(tried), len(tried))
-    assert sum(tried) > 0
+    if examples > 10:
+        assert sum(tried) > 0
 
 
 def rename_targets(path, targets):
