@@ -303,6 +303,9 @@ def test_blender_keys_targets_of_any_names(name, importer, readers, tmp_path):
             # It cuts names at 63 bytes and numbers what is then the same; the order stays. Its FBX importers then lose the curves.
             if importer != "gltf" and any(len(one.encode("utf-8", "replace")) > 63 for one in (*parts["names"], mesh, part)):
                 return
+            # Its importer built on ufbx writes a name into the curve's path without escaping it.
+            if importer == "ufbx" and any(set('"\\') & set(one) or not one.isprintable() for one in parts["names"]):
+                return
             (seen,) = readers("shown_blender.py", importer)(path)["meshes"].values()
             check_close(shown(seen), parts["values"])
 
