@@ -32,7 +32,8 @@ def test_a_rendered_folder_becomes_actions_with_sound_strips_one_line_after_anot
     before = blender.state()
     blender.push()
     assert blender.operator("a2f.import_folder", directory=str(batch / "out")) == ["FINISHED"]
-    assert "2 lines imported" in blender.reports and "Not imported: en-US/hero/bad" in blender.reports
+    reports = blender.reports
+    assert "2 lines imported" in reports and "Not imported: en-US/hero/bad" in reports
     strips = blender.strips()
     of_head = [strip for strip in strips if strip["owner"] == "Key"]
     # 30 frames at 30 a second are 24 of the scene; the last key is at 1 + 29 * 24 / 30.
@@ -42,7 +43,7 @@ def test_a_rendered_folder_becomes_actions_with_sound_strips_one_line_after_anot
     if blender.plays_sound():
         assert sorted(blender.timeline()) == [["en-US/hero/one", 1, 1, "one.wav"], ["en-US/hero/two", 1, 37, "two.wav"]]
     else:
-        assert "Blender can't play the sounds of en-US/hero/one, en-US/hero/two" in blender.reports
+        assert "Blender can't play the sounds of en-US/hero/one, en-US/hero/two" in reports
     face = fit(read_clip(batch / "out/en-US/hero/two.npz", format="npz"), list(MESHES.values()))
     for mesh, curves in zip(MESHES, face.meshes, strict=True):
         strip = next(strip for strip in strips if strip["strip"].endswith("two") and strip["owner"] == {
