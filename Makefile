@@ -6,7 +6,7 @@ READERS := tests/readers/node_modules/.package-lock.json
 # One thread a process: the batch, and the tests, run one process a core.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-slow test-torch test-blender lint bench train clean
+.PHONY: demo test test-slow test-torch test-blender test-fuzz lint bench train clean
 
 demo: .venv/cpu
 	$(PY) -m a2f_batch render manifests/demo.csv --out out/demo --formats glb,fbx,csv,anim --fps 30
@@ -20,6 +20,10 @@ test-slow: .venv/test $(READERS)
 # Blender 4.2 and 5.0, and the one with a window, which comes from the system's packages: see docs/blender.md.
 test-blender: .venv/test .cache/bpy-4.2 .cache/bpy-5.0
 	$(PY) -m pytest -m blender
+
+# Fresh names and values in hundreds; A2F_SEED repeats a run.
+test-fuzz: .venv/test $(READERS)
+	$(PY) -m pytest -m fuzz
 
 test-torch: .venv/torch .venv/test
 	$(PY) -m pytest -m torch

@@ -3,6 +3,7 @@
 import base64
 import csv
 import json
+import os
 import secrets
 import struct
 from fractions import Fraction
@@ -22,8 +23,8 @@ from a2f_batch.export.options import ExportOptions
 from a2f_batch.names import ARKIT_52
 from a2f_batch.rig.mesh import Material, Mesh, Morph, Part
 
-SEED = secrets.randbits(32)
-MANY = pytest.param(200, marks=pytest.mark.slow)
+SEED = int(os.environ.get("A2F_SEED") or secrets.randbits(32))  # A2F_SEED repeats a run
+MANY = pytest.param(200, marks=pytest.mark.fuzz)
 
 ODD = ["", " ", "a b", "a_b", "a-b", "A B", "é", "e\u0301", '"', "'", "a\"b'c", "a,b", "a;b", "a=b", "=1+1", "a\\b", "../a", "a/b",
        "a.b", "a:b", "a|b", "a\nb", "a\x00b", "a\x00\x01b", "\x7f", "\x85", "\u2028", "\u200b", "\ufeff", "\ud800", "\U0001f600", "日本語",
@@ -291,7 +292,7 @@ def rename_targets(path, targets):
     path.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(body)) + body)
 
 
-@pytest.mark.slow
+@pytest.mark.fuzz
 @pytest.mark.parametrize(("name", "importer"), [("glb", "gltf"), ("fbx", "fbx"), ("fbx", "ufbx")])
 def test_blender_keys_targets_of_any_names(name, importer, readers, tmp_path):
     path = tmp_path / f"line{FORMATS[name].suffix}"
