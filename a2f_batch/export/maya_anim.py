@@ -141,8 +141,8 @@ def _plugs(names: list[str], node: str, attribute_map: Mapping[str, str], path: 
     """Return (node, attribute) of each channel."""
     plugs = []
     for name in names:
-        owner, _, attribute = attribute_map.get(name, name).rpartition(".")
-        plugs.append((owner or node, attribute))
+        owner, dot, attribute = attribute_map.get(name, name).rpartition(".")
+        plugs.append((owner if dot else node, attribute))  # '.A' names no node, and is refused below
     wrong = [attribute for _, attribute in plugs if not _ATTRIBUTE.fullmatch(attribute)]
     wrong += [owner for owner in dict.fromkeys(owner for owner, _ in plugs) if not _NODE.fullmatch(owner)]
     if wrong:

@@ -3,6 +3,7 @@
 import random
 import re
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -236,3 +237,8 @@ def test_the_rates_that_maya_names_by_their_number_are_written(fps, tmp_path):
     unit = "47.952fps" if fps == Fraction(48000, 1001) else f"{fps}fps"
     assert f"\ntimeUnit {unit};\n" in (tmp_path / "x.anim").read_text()
     assert maya_anim.read(tmp_path / "x.anim").fps == clip.fps
+
+
+def test_a_name_that_begins_with_a_dot_is_refused_for_it_names_no_node(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="no attribute or node called ''"):
+        maya_anim.write(FaceClip((".A",), np.zeros((1, 1), np.float32), 30), tmp_path / "line.anim")
