@@ -54,6 +54,9 @@ def survive(command: Sequence[str], out: Path, undisturbed: Path, scratch: Path,
             variables: Mapping[str, str] | None = None) -> Survival:
     """Run `command` on a scheduler and two workers, kill one of these `kills` times, then let it end; compare with `undisturbed`.
 
+    A worker whose scheduler or client was killed may go on, and write, when all has ended: then it is killed, and what it has left under a
+    temporary name since is for the next run to remove, which must find nothing else to do.
+
     Args:
         command: of a render, without --scheduler.
         out: its output folder.
@@ -94,9 +97,13 @@ def survive(command: Sequence[str], out: Path, undisturbed: Path, scratch: Path,
         seen.starts = processes.starts
     watch.look()
     watch.look_at_files()
+    end = (out / "summary.json").stat().st_mtime_ns
+    seen.wrong += [f"left behind: {name}" for name, path in tree(out).items() if name not in expected and path.stat().st_mtime_ns < end]
+    seen.wrong += _clean_run(command, variables, out)
+    watch.look()
     left = {name: hash_of(path) for name, path in tree(out).items()}
     seen.wrong += [f"missing: {name}" for name in sorted(expected.keys() - left.keys())]
-    seen.wrong += [f"left behind: {name}" for name in sorted(left.keys() - expected.keys())]
+    seen.wrong += [f"left behind by two runs: {name}" for name in sorted(left.keys() - expected.keys())]
     seen.wrong += [f"other bytes: {name}" for name in sorted(left.keys() & expected.keys()) if left[name] != expected[name]]
     rows = _rows(out)
     seen.wrong += [f"not done: {line} is {state}" for line, (state, *_) in rows.items() if state != "done"]
@@ -104,6 +111,16 @@ def survive(command: Sequence[str], out: Path, undisturbed: Path, scratch: Path,
     seen.attempts = Counter(attempts for _, attempts, _ in rows.values())
     seen.seconds = time.perf_counter() - begin
     return seen
+
+
+def _clean_run(command: Sequence[str], variables: Mapping[str, str] | None, out: Path) -> list[str]:
+    """Run `command` once more, and return what is wrong if it finds something to do."""
+    done = subprocess.run([sys.executable, *command, "--workers", "0"], env={**os.environ, **(variables or {})}, capture_output=True,
+                          text=True, check=False)
+    totals = json.loads((out / "summary.json").read_text(encoding="utf-8"))["totals"]
+    if done.returncode or totals["skipped"] != totals["rows"]:
+        return [f"the run after the last one ends with {done.returncode}, {totals['done']} done: {done.stdout[-500:]}"]
+    return []
 
 
 def tree(out: Path) -> dict[str, Path]:

@@ -13,8 +13,8 @@ from a2f_batch.batch.identity import Identity
 from a2f_batch.batch.journal import Journal, line_name
 from a2f_batch.batch.lock import folder_lock, is_held
 from a2f_batch.batch.outputs import Output
-from a2f_batch.batch.places import Places
-from a2f_batch.batch.render import OutputFile, make_folder
+from a2f_batch.batch.places import Places, leftovers
+from a2f_batch.batch.render import OutputFile, make_folder, remove_files
 from a2f_batch.errors import BatchError
 from a2f_batch.export import FORMATS
 from a2f_batch.export.atomic import replacing
@@ -61,6 +61,7 @@ def merge(out: Path, folders: Sequence[Path] = ()) -> Merged:
             if is_held(one.lock):
                 raise BatchError(f"A run is going on in '{one.out}'{f' (shard {one.shard})' if one.shard else ''}.", "Let it end first.",
                                  code="folder-busy")
+        remove_files(leftovers(places))  # those, too, whose shard was not told by their name
         with Journal.open(places.journal) as journal:
             for one in own:
                 fold(journal, one.journal)

@@ -62,10 +62,10 @@ class Places:
 
 
 def leftovers(places: Places) -> Iterator[Path]:
-    """Yield the files that runs which were killed have left under temporary names, where this run alone may write.
+    """Yield the files that stand under temporary names: left by what was killed, a run, or a worker that went on without it.
 
-    In a folder that shards share, only those of the shard's own lines, as far as their names are told in full (see `replacing`): another
-    shard may be writing the others.
+    To be asked while nothing is rendered here: before a run's first line, and after its last. In a folder that shards share, only those
+    of the shard's own lines are told, as far as their names are whole (see `replacing`): another shard may be writing the others.
     """
     for locale in _folders(places.out):
         for character in _folders(locale):

@@ -138,7 +138,7 @@ def run(manifest: Manifest, settings: Settings, own: Own | None = None, *, stop:
 
     with folder_lock(places.lock, wait=settings.wait, name_holder=_named_by(places), on_wait=on_wait, stopped=stop.is_set, on_lost=on_lost):
         _check_others(places)
-        remove_files(leftovers(places))
+        remove_files(leftovers(places))  # first, for they may fill the disk
         with Journal.open(places.journal) as journal:
             _take_in(places, journal, work.manifest)
             planner = work.planner(journal)
@@ -157,6 +157,9 @@ def run(manifest: Manifest, settings: Settings, own: Own | None = None, *, stop:
                 report.write(places.summary, journal, work.jobs)
             except ExportError as error:  # the lines are rendered all the same
                 report.unwritten = Problem(error.code, error.problem, error.remedy)
+        if not lost:
+            # Once more: workers that another run left behind may have been writing when this one started, and been killed since.
+            remove_files(leftovers(places))
     return report
 
 

@@ -73,6 +73,16 @@ def test_shards_of_one_folder_merge_to_what_one_run_would_have_made(drop: Path) 
     assert call("merge", drop / "out").exit_code == 0
 
 
+def test_a_merge_removes_what_the_dead_left_though_no_shard_knew_whose_it_was(drop: Path) -> None:
+    stray = drop / "out/de/ada" / f".{'long' * 10}.0123456789abcdef.tmp"
+    stray.parent.mkdir(parents=True)
+    stray.touch()
+    render_shards(drop, "out")
+    assert stray.exists()  # another shard may be writing it
+    assert call("merge", drop / "out").exit_code == 0
+    assert not stray.exists()
+
+
 def test_a_whole_run_takes_the_shards_journals_in(drop: Path) -> None:
     render_shards(drop, "out")
     render(drop, "out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +60,27 @@ def test_a_failed_line_leaves_none_of_its_files_not_even_older_ones(drop: Path) 
     both = replace(settings(drop), formats=(format_named("npz"), format_named("csv")))
     run(read_manifest(drop / "m.csv"), both)
     assert sorted(path.name for path in (drop / "out" / "de" / "ada").iterdir()) == ["line0.csv", "line1.csv", "line1.npz"]
+
+
+def test_temporary_files_that_the_dead_left_vanish_at_the_start_and_at_the_end_of_every_run(drop: Path) -> None:
+    folder = drop / "out" / "de" / "ada"
+    folder.mkdir(parents=True)
+    (folder / ".notes.tmp").write_text("somebody's own")
+
+    def stray(*_: object) -> None:  # a worker without a run, that is killed in the middle of a file
+        with open(folder / f".line0.npz.{secrets.token_hex(8)}.tmp", "xb") as file:
+            file.write(b"half a")
+
+    def hidden() -> list[str]:
+        return sorted(path.name for path in folder.glob(".*"))
+
+    lines, before = read_manifest(drop / "m.csv"), []
+    stray()
+    run(lines, settings(drop), on_plan=lambda plan: before.extend(hidden()), on_result=stray)
+    assert before == hidden() == [".notes.tmp"]
+    stray()
+    run(lines, settings(drop, selection=Selection(only=("nobody",))))
+    assert hidden() == [".notes.tmp"]
 
 
 def test_an_engine_that_can_not_be_loaded_stops_the_run_before_it_notes_a_line_as_tried(drop: Path) -> None:
