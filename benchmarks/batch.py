@@ -183,7 +183,7 @@ PARTS: dict[str, Callable[[Benchmark], Iterator[Row]]] = {
 @click.option("--cores", default=len(os.sched_getaffinity(0)), show_default=True, help="Workers, and Rhubarbs at a time.")
 @click.option("--repeats", default=3, show_default=True, help="Repeats of what takes seconds; the median counts.")
 @click.option("--full", "whole", is_flag=True, help="Run Rhubarb on all prompts, not on a sample.")
-@click.option("--lines", default=600, show_default=True, help="Lines of the run that is killed.")
+@click.option("--lines", default=1000, show_default=True, help="Lines of the run that is killed.")
 @click.option("--kills", default=20, show_default=True, help="Kills.")
 def main(parts: tuple[str, ...], sounds: Path, cache: Path, mesh: str, seed: int, cores: int, repeats: int, whole: bool, lines: int,
          kills: int) -> None:

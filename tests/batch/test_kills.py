@@ -16,10 +16,10 @@ from tests.batch.processes import arguments, make_drop, make_slow, render
 def test_after_random_kills_nothing_is_missing_half_written_or_rendered_again_once_committed(tmp_path: Path) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
-    drop, scratch = make_drop(tmp_path, 160), tmp_path / "scratch"
+    drop, scratch = make_drop(tmp_path, 240), tmp_path / "scratch"
     scratch.mkdir()
     assert render(drop, "whole", "--workers", "0").returncode == 0
     command = ["-m", "a2f_batch", *arguments(drop, "out")]
-    seen = survive(command, drop / "out", drop / "whole", scratch, kills=6, seed=seed, variables=environment(**make_slow(drop, 0.2)))
+    seen = survive(command, drop / "out", drop / "whole", scratch, kills=6, seed=seed, variables=environment(**make_slow(drop, 0.15)))
     assert seen.wrong == []
     assert sum(seen.kills.values()) == 6
