@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
@@ -39,7 +39,8 @@ def run_with_links(source: Drop, rendered: Path, folder: Path, count: int, argum
         paths = sorted((rendered / line.locale / line.character).glob(f"{line.id}.*"))
         return {path.suffix[1:]: (path, OutputFile.of(path)) for path in paths}
 
-    def link(jobs: Sequence[Job], choice: EngineChoice) -> Iterator[LineResult]:
+    def link(jobs: Sequence[Job], choice: EngineChoice) -> list[LineResult]:
+        results = []
         for job in jobs:
             found = files(int(job.line.identity.id.removeprefix("line")) % len(source.lines))
             for name, path in job.files.items():
@@ -47,7 +48,8 @@ def run_with_links(source: Drop, rendered: Path, folder: Path, count: int, argum
                 os.link(found[name][0], path)
             outputs = {name: found[name][1] for name in job.files}
             figures = Rendered(30, 1.0, {}, (), {}, outputs=outputs, device="cpu", precision="exact")
-            yield LineResult(job.line.number, "done", rendered=figures)
+            results.append(LineResult(job.line.number, "done", rendered=figures))
+        return results
 
     with mock.patch("a2f_batch.batch.run.render_batch", link), redirect_stdout(io.StringIO()) as told:
         try:

@@ -35,8 +35,8 @@ BATCHES_PER_THREAD = 3  # one at work, one waiting, one on its way to the disk: 
 
 
 def render_jobs(client: Client, jobs: Iterable[Job], choice: EngineChoice, stop: threading.Event, *,
-                on_start: Callable[[Sequence[Job]], None] = lambda jobs: None) -> Iterator[LineResult]:
-    """Render `jobs` on the client's workers and yield results as they come; a result that comes has its files in place and on the disk.
+                on_start: Callable[[Sequence[Job]], None] = lambda jobs: None) -> Iterator[list[LineResult]]:
+    """Render `jobs` on the client's workers and yield results as they come, a batch's together: their files are in place and on the disk.
 
     When `stop` is set nothing further is started; what is in flight is finished. Lines whose worker dies are rendered again in a process
     apart; the one that kills that too, and then a new one alone, failed (code 'worker-lost').
@@ -184,7 +184,7 @@ class _Flight:
 
 
 def _results(cluster: _Cluster, batches: Batches, stop: threading.Event,
-             on_start: Callable[[Sequence[Job]], None]) -> Iterator[LineResult]:
+             on_start: Callable[[Sequence[Job]], None]) -> Iterator[list[LineResult]]:
     finished: queue.SimpleQueue[Future[list[LineResult]]] = queue.SimpleQueue()
     flying: dict[object, tuple[_Flight, Future[list[LineResult]]]] = {}
     lost: deque[_Flight] = deque()  # to be sent again, before anything else
@@ -226,7 +226,7 @@ def _results(cluster: _Cluster, batches: Batches, stop: threading.Event,
         del flying[future.key], future
         for result in results:
             disk_full = disk_full or next((problem for problem in result.problems if problem.code == "disk-full"), None)
-            yield result
+        yield results
     if disk_full:
         raise BatchError(disk_full.message, disk_full.remedy, code="disk-full")
 

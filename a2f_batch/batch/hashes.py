@@ -21,12 +21,12 @@ class FileHashes:
 
     def __init__(self, recorded: Callable[[Sequence[str]], Mapping[str, OutputFile]]) -> None:
         self._recorded = recorded
-        self._expected: Mapping[str, OutputFile] = {}
+        self._expected: Mapping[str, OutputFile | None] = {}
         self._new: dict[str, OutputFile] = {}
 
     def expect(self, paths: Sequence[str]) -> None:
         """Look up these files' records in one go, in place of those of the last call."""
-        self._expected = self._recorded(paths)
+        self._expected = {**dict.fromkeys(paths), **self._recorded(paths)}
 
     def sha256(self, path: str) -> str:
         """Return the hash of the file at `path` (absolute), hexadecimal.
@@ -34,7 +34,9 @@ class FileHashes:
         Raises:
             OSError: it can't be read.
         """
-        known = self._new.get(path) or self._expected.get(path) or self._recorded([path]).get(path)
+        known = self._new.get(path)
+        if known is None:
+            known = self._expected[path] if path in self._expected else self._recorded([path]).get(path)
         facts = os.stat(path)
         if known and (known.size, known.mtime_ns) == (facts.st_size, facts.st_mtime_ns):
             return known.sha256

@@ -24,7 +24,7 @@ _FORBIDDEN = re.compile(r'[/\\<>:"|?*]')
 INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Identity:
     """What names a line: one of its kind in a manifest, and the place of its files.
 

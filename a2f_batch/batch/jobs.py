@@ -85,7 +85,8 @@ class Jobs:
             formats: names of those to be written.
         """
         recipe, _ = self.resolve(line)
-        files = {name: self._out / line.identity.file(format_named(name).suffix) for name in formats}
+        base = os.path.join(self._out, line.identity.locale, line.identity.character, line.identity.id)
+        files = {name: Path(base + format_named(name).suffix) for name in formats}
         return Job(line, where, recipe, files, self.own_engine(line))
 
     def _of(self, line: Line) -> tuple[Profile, EngineChoice | None, ExportOptions]:

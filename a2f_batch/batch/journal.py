@@ -95,6 +95,19 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Done:
+    """A line whose files are in place.
+
+    Attributes:
+        options: format name -> hash of its options, of the files that were written.
+    """
+
+    identity: Identity
+    rendered: Rendered
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Changed:
     """A line that needs no rendering, and of which the journal is to know better.
 
@@ -232,33 +245,36 @@ class Journal:
     def start(self, lines: Sequence[Started], run: str) -> None:
         """Note that lines are being rendered: from here on their files may be old, new or missing, so they are forgotten first."""
         now = time.time()
+        known = dict(self._in("SELECT line, outputs FROM lines WHERE line IN", [line_name(one.identity) for one in lines]))
+
+        def left(one: Started) -> str:
+            outputs = outputs_from(known[line_name(one.identity)])
+            return outputs_text({name: output for name, output in outputs.items() if name not in one.formats})
+
         with self._writing() as db:
-            for one in lines:
-                left = {name: output for name, output in self.outputs(one.identity).items() if name not in one.formats}
-                db.execute("UPDATE lines SET state = 'started', attempts = CASE WHEN key IS ? THEN attempts + 1 ELSE 1 END, key = ?,"
+            db.executemany("UPDATE lines SET state = 'started', attempts = CASE WHEN key IS ? THEN attempts + 1 ELSE 1 END, key = ?,"
                            " parts = ?, outputs = ?, run = ?, updated = ? WHERE line = ?",
-                           (one.key, one.key, one.parts, outputs_text(left), run, now, line_name(one.identity)))
+                           [(one.key, one.key, one.parts, left(one), run, now, line_name(one.identity)) for one in lines])
 
-    def done(self, identity: Identity, rendered: Rendered, options: Mapping[str, str], device: str, precision: str) -> None:
-        """Note that a line's files are in place.
+    def done(self, lines: Sequence[Done]) -> None:
+        """Note that the lines' files are in place: all of them, or none if this process dies."""
+        if not lines:
+            return
+        now = time.time()
+        names = [line_name(one.identity) for one in lines]
+        known = {line: (key, outputs) for line, key, outputs in self._in("SELECT line, key, outputs FROM lines WHERE line IN", names)}
 
-        Args:
-            options: format name -> hash of its options, of the files that were written.
-        """
-        key = self._query("SELECT key FROM lines WHERE line = ?", (line_name(identity),)).fetchone()[0]
-        outputs = self.outputs(identity) | {name: Output(file.sha256, file.size, file.mtime_ns, key, options[name])
-                                            for name, file in rendered.outputs.items()}
-        facts = {"frames": rendered.frames, "duration_seconds": rendered.duration, "source": dict(rendered.source),
-                 "warnings": list(rendered.warnings), "seconds": {step: round(seconds, 4) for step, seconds in rendered.seconds.items()}}
-        # Where they are fewer: a key a frame and channel needs no count.
-        fewer = {name: {"before": before, "after": after} for name, (before, after) in rendered.keys.items() if after != before}
-        if fewer:
-            facts["keys"] = fewer
+        def outputs(one: Done) -> str:
+            key, before = known[line_name(one.identity)]
+            return outputs_text(outputs_from(before) | {name: Output(file.sha256, file.size, file.mtime_ns, key, one.options[name])
+                                                        for name, file in one.rendered.outputs.items()})
+
         with self._writing() as db:
-            db.execute("UPDATE lines SET state = 'done', outputs = ?, frames = ?, duration = ?, facts = ?, code = NULL, message = NULL,"
-                       " remedy = NULL, detail = NULL, device = ?, precision = ?, updated = ? WHERE line = ?",
-                       (outputs_text(outputs), rendered.frames, rendered.duration, json.dumps(facts), device, precision, time.time(),
-                        line_name(identity)))
+            db.executemany(
+                "UPDATE lines SET state = 'done', outputs = ?, frames = ?, duration = ?, facts = ?, code = NULL, message = NULL,"
+                " remedy = NULL, detail = NULL, device = ?, precision = ?, updated = ? WHERE line = ?",
+                [(outputs(one), one.rendered.frames, one.rendered.duration, _facts(one.rendered), one.rendered.device,
+                  one.rendered.precision, now, name) for one, name in zip(lines, names, strict=True)])
 
     def failed(self, identity: Identity, problem: Problem, outputs: Mapping[str, Output]) -> None:
         """Note that a line failed.
@@ -385,6 +401,14 @@ class Journal:
 def line_name(identity: Identity) -> str:
     """Return the identity as one text, 'de/ada/guard_0418'; none of its names can hold a slash."""
     return f"{identity.locale}/{identity.character}/{identity.id}"
+
+
+def _facts(rendered: Rendered) -> str:
+    facts = {"frames": rendered.frames, "duration_seconds": rendered.duration, "source": dict(rendered.source),
+             "warnings": list(rendered.warnings), "seconds": {step: round(seconds, 4) for step, seconds in rendered.seconds.items()}}
+    # Where they are fewer: a key a frame and channel needs no count.
+    fewer = {name: {"before": before, "after": after} for name, (before, after) in rendered.keys.items() if after != before}
+    return json.dumps({**facts, "keys": fewer} if fewer else facts)
 
 
 def _columns(problem: Problem) -> tuple[str, str, str, str]:

@@ -71,7 +71,7 @@ class Keys:
             link = os.path.basename(line.audio) if recipe.export.audio_mode == "embed" else os.path.relpath(line.audio, folder)
             link = f', "link": {json.dumps(link)}'
         # Put together as text: of a hundred thousand lines, all but these parts are the same.
-        return f'{{"audio": "{self._hash_of(os.fspath(line.audio))}", "seed": "{recipe.seed}"{link}, {self._shared(recipe, engine)[1:]}'
+        return f'{{"audio": "{self._hash_of(line.audio)}", "seed": "{recipe.seed}"{link}, {self._shared(recipe, engine)[1:]}'
 
     def options(self, export: ExportOptions, formats: Sequence[Format]) -> Mapping[str, str]:
         """Return format name -> the hash of what decides, beside the curves, the bytes of a file of that format.

@@ -52,7 +52,7 @@ class Problem:
         return cls(error.code, f"{where}: {error.problem}", error.remedy)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be a hundred thousand, so they are small
 class Line:
     """One voice line to render: a row that passed every check that needs no look into its audio.
 
@@ -72,7 +72,7 @@ class Line:
 
     number: int
     identity: Identity
-    audio: Path
+    audio: str
     audio_text: str
     emotion: Envelope | None = None
     style: str | None = None
@@ -248,7 +248,7 @@ class _RowReader:
         cells = row.cells
         line_id, sound, character, locale = [self._required(name) for name in REQUIRED]
         self._name(locale, character, line_id)
-        audio = self._checked(self._root.find, sound)
+        audio = self._checked(self._root.locate, sound)
         profile = self._optional("profile")
         self._checked(self._find_profile, profile)
         fps = cells.get("fps")

@@ -32,6 +32,10 @@ class AudioRoot:
         self._plain_files = cache(self._listed)
 
     def find(self, text: str) -> Path:
+        """Return `locate(text)` as a path."""
+        return Path(self.locate(text))
+
+    def locate(self, text: str) -> str:
         r"""Return the absolute path of the audio file that a manifest calls `text`; both '/' and '\' separate folders.
 
         Links are followed, but not out of the folder: a manifest from outside can't point a run at files that are none of its business.
@@ -45,12 +49,13 @@ class AudioRoot:
         head, slash, name = relative.rpartition("/")
         path_of_folder, files = self._plain_files(head + slash)
         if name in files:
-            return path_of_folder / name
+            return path_of_folder + name
         return self._looked_up(text, relative)
 
-    def _listed(self, head: str) -> tuple[Path, frozenset[str]]:
-        """Return the folder `head` ('' or ending in '/') and the names in it that are surely the manifest's to use: plain files, no links.
+    def _listed(self, head: str) -> tuple[str, frozenset[str]]:
+        """Return the folder `head` ('' or ending in '/'), ending in a separator, and the names in it that are surely the manifest's to use.
 
+        Those are plain files, no links.
         One look for all of them: on a network disk a look a file is minutes for 100 000 rows.
         """
         folder = os.path.normpath(self._within + head)
@@ -63,9 +68,9 @@ class AudioRoot:
                                       and entry.name[1:2] != ":" and not INVISIBLE.search(entry.name))
             except OSError:
                 pass  # what can't be listed is looked up name by name
-        return Path(folder), names
+        return os.path.join(folder, ""), names
 
-    def _looked_up(self, text: str, relative: str) -> Path:
+    def _looked_up(self, text: str, relative: str) -> str:
         # A colon in second place is a Windows drive.
         if relative.startswith("/") or relative[1:2] == ":" or INVISIBLE.search(relative):
             raise ManifestError(f"audio {text!r} is no relative path.", _REMEDY, code="audio-path")
@@ -81,7 +86,7 @@ class AudioRoot:
                                 "Put the file itself there, or give the link's target folder as --audio-root.", code="audio-path")
         # A pipe or a device is no file: a run never waits on one.
         if os.path.isfile(real):
-            return Path(path)
+            return path
         if _GLOB.search(name):
             raise ManifestError(f"audio {text!r} is a pattern: a row names one sound file.",
                                 "Write a row for each file, or take a whole folder with --from-folder.", code="audio-path")

@@ -17,7 +17,7 @@ from a2f_batch.batch.journal import QUARANTINE, Changed, Journal, Row, Started, 
 from a2f_batch.batch.keys import PART_NAMES, Keys, changed_options, line_key
 from a2f_batch.batch.manifest import Line, Manifest, Problem, not_collecting
 from a2f_batch.batch.outputs import Output, as_recorded
-from a2f_batch.batch.render import OutputFile, Recipe
+from a2f_batch.batch.render import Job, OutputFile, Recipe
 from a2f_batch.export import Format
 
 CHUNK = 1000  # lines looked up in the journal at a time
@@ -135,7 +135,7 @@ class Planner:
         source = os.path.abspath(manifest.path)
         for lines in _chunks(manifest.lines):
             rows = self._journal.rows([line.identity for line in lines]) if self._journal else {}
-            self._hashes.expect([os.fspath(line.audio) for line in lines if line_name(line.identity) in rows])
+            self._hashes.expect([line.audio for line in lines if line_name(line.identity) in rows])
             for line in lines:
                 name = line_name(line.identity)
                 if not wanted.takes(name) or (wanted.retry_failed and name not in failed):
@@ -158,26 +158,32 @@ class Planner:
             plan.removed = sorted(name for name in self._journal.names(source) if name not in here)
         return plan
 
-    def started(self, line: Line, formats: Sequence[str]) -> Started:
-        """Return what the journal is to know of a line before it is rendered.
+    def started(self, jobs: Sequence[Job], engine: EngineChoice) -> list[Started]:
+        """Return what the journal is to know of lines before they are rendered.
 
         A sound that can't be read has no hash; the line will fail, and be looked at again in the next run.
+
+        Args:
+            engine: of those that have none of their own; pinned.
         """
-        self.options(line)
+        self._hashes.expect([job.line.audio for job in jobs])
+        return [self._started(job, job.engine or engine) for job in jobs]
+
+    def _started(self, job: Job, engine: EngineChoice) -> Started:
+        self.options(job)
         try:
-            parts = self._keys.parts(line, *self._resolve(line))
+            parts = self._keys.parts(job.line, job.recipe, engine)
         except OSError:
             parts = ""
-        return Started(line.identity, line_key(parts), parts, formats)
+        return Started(job.line.identity, line_key(parts), parts, tuple(job.files))
 
-    def options(self, line: Line) -> Mapping[str, str]:
+    def options(self, job: Job) -> Mapping[str, str]:
         """Return format name -> hash of its options, for a line."""
-        export = self._resolve(line)[0].export
-        return self._keys.options(export, self._formats)
+        return self._keys.options(job.recipe.export, self._formats)
 
-    def option(self, line: Line, fmt: Format) -> str:
+    def option(self, job: Job, fmt: Format) -> str:
         """Return the hash of the options of a format that is not written line by line."""
-        return self._keys.option(fmt, self._resolve(line)[0].export)
+        return self._keys.option(fmt, job.recipe.export)
 
     def keep_hashes(self) -> None:
         """Note in the journal the hashes found since the last call, and what those of settings stand for."""

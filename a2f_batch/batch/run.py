@@ -18,7 +18,7 @@ from typing import Any
 from a2f_batch.batch.engine_choice import EngineChoice
 from a2f_batch.batch.hashes import FileHashes
 from a2f_batch.batch.jobs import Jobs, Own
-from a2f_batch.batch.journal import Journal, Run
+from a2f_batch.batch.journal import Done, Journal, Run
 from a2f_batch.batch.keys import Keys
 from a2f_batch.batch.lock import folder_lock, is_held
 from a2f_batch.batch.manifest import Line, Manifest, Problem
@@ -222,8 +222,8 @@ class _Rendering:
         start = time.perf_counter()
         try:
             with closing(_results(self._jobs(to_do), len(to_do), settings, work.engine, self._stop, self._start)) as results:
-                for result in results:
-                    self._keep(result)
+                for batch in results:
+                    self._keep(batch)
         except BatchError as error:
             if not self._started:
                 raise
@@ -261,22 +261,20 @@ class _Rendering:
         for job in jobs:
             number = job.line.number
             self._flying[number] = job, self._waiting.pop(number) if number in self._waiting else self._flying[number][1]
-        started = [self._planner.started(job.line, self._flying[job.line.number][1].formats) for job in jobs]
+        started = self._planner.started(jobs, self._work.engine)
         self._planner.keep_hashes()
         self._journal.start(started, self._run_id)
         self._started = True
 
-    def _keep(self, result: LineResult) -> None:
-        if result.number not in self._flying:
-            return
-        job, decision = self._flying.pop(result.number)
-        identity = job.line.identity
-        if result.status == "done" and result.rendered:
-            one = result.rendered
-            self._journal.done(identity, one, self._planner.options(job.line), one.device, one.precision)
-        elif result.status == "failed":
-            self._journal.failed(identity, placeless(result.problems[0], job.where), self._left(job, decision))
-        self._tell(result)
+    def _keep(self, results: Sequence[LineResult]) -> None:
+        """Note a batch's lines as ended, the good ones in one go, and tell of them."""
+        ended = [(result, *self._flying.pop(result.number)) for result in results if result.number in self._flying]
+        self._journal.done([Done(job.line.identity, result.rendered, self._planner.options(job)) for result, job, _ in ended
+                            if result.rendered])
+        for result, job, decision in ended:
+            if result.status == "failed":
+                self._journal.failed(job.line.identity, placeless(result.problems[0], job.where), self._left(job, decision))
+            self._tell(result)
 
     def _left(self, job: Job, decision: Decision) -> dict[str, Any]:
         """Remove a failed line's files, for it has all or none; return what is left: edited by hand, or not asked for.
@@ -302,7 +300,8 @@ class _Rendering:
 
 
 def _results(jobs: Iterator[Job], count: int, settings: Settings, engine: EngineChoice, stop: threading.Event,
-             on_start: Callable[[Sequence[Job]], None]) -> Generator[LineResult]:
+             on_start: Callable[[Sequence[Job]], None]) -> Generator[Sequence[LineResult]]:
+    """Render, and yield the results of lines that end together."""
     if not count or stop.is_set():
         return
     if settings.scheduler is None and settings.workers == 0:
@@ -310,7 +309,7 @@ def _results(jobs: Iterator[Job], count: int, settings: Settings, engine: Engine
             engine.loaded()
             while not stop.is_set() and (job := next(jobs, None)) is not None:
                 on_start([job])
-                yield from render_batch([job], engine)
+                yield render_batch([job], engine)
         finally:
             engine.unload()
         return
@@ -344,7 +343,7 @@ def _group(work: _Work, planner: Planner, journal: Journal, report: Report) -> N
     def made_from(job: Job) -> str:
         clip = journal.outputs(job.line.identity).get(CLIP)
         made = f"{clip.key} {clip.sha256}" if clip else ""  # the key tells of the sound, which the file may hold
-        return f"{made} {planner.option(job.line, export)} {job.line.audio_text}"
+        return f"{made} {planner.option(job, export)} {job.line.audio_text}"
 
     report.takes = write_takes_files(jobs, results, work.settings.places.out, manifest.bad_rows, made_from=made_from, record=journal,
                                      overwrite_edits=work.settings.selection.overwrite_edits)

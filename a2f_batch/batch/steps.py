@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeAlias
 
 from a2f_batch.audio import Waveform, load_audio
@@ -160,7 +161,7 @@ def _write(line: Decoded, inferred: Inferred) -> _Finished:
     job = line.job
     try:
         with holding_back() as finished.held:
-            rendered = render.finish(job.line.audio, job.files, job.recipe, line.sound, inferred.curves, finished.clock)
+            rendered = render.finish(Path(job.line.audio), job.files, job.recipe, line.sound, inferred.curves, finished.clock)
             with finished.clock("export"):
                 outputs = {name: OutputFile.of(finished.held.files[path]) for name, path in job.files.items()}
         finished.rendered = replace(rendered, outputs=outputs)

@@ -179,7 +179,7 @@ class _Writing:
             clip = read_clip(job.files[CLIP], format=CLIP)
             asked = options.for_clip(clip, format_named(GROUPED))
             keying = Keying(**{one.name: asked[one.name] for one in fields(Keying) if one.name in asked})
-            takes.add(identity.id, clip, keying, job.line.audio, rig=self._rig(options), name_sound=True)
+            takes.add(identity.id, clip, keying, Path(job.line.audio), rig=self._rig(options), name_sound=True)
         except A2FError as error:
             self.problems.append(Problem.of(error, job.where))
             self.missing[identity.id] = error.code

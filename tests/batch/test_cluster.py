@@ -31,7 +31,7 @@ def drop(tmp_path: Path) -> Path:
 
 def job(audio: Path, number: int = 2, **recipe: object) -> Job:
     """Return a job that writes npz beside the sound."""
-    line = Line(number, Identity("de", "ada", f"line{number}"), audio, audio.name)
+    line = Line(number, Identity("de", "ada", f"line{number}"), str(audio), audio.name)
     settings = {"fps": parse_fps(30), "emotion": NEUTRAL, "style": None, "profile": profile("default"), "seed": 1, "channel": "mix"}
     return Job(line, f"m.csv line {number}", Recipe(**{**settings, **recipe}), {"npz": audio.parent / "out" / f"{number}.npz"})  # type: ignore[arg-type]
 

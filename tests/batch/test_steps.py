@@ -31,7 +31,7 @@ def job(folder: Path, number: int, audio: str | None = None, fps: int = 30) -> J
     path = folder / audio if audio else sound(folder / f"{number}.wav", 0.2 + 0.1 * number, seed=number)
     recipe = Recipe(parse_fps(fps), NEUTRAL, None, profile("default"), number, "mix")
     files = {name: folder / f"out{number}" / f"line.{name}" for name in ("npz", "csv")}
-    return Job(Line(number, Identity("de", "ada", f"line{number}"), path, path.name), f"m.csv line {number}", recipe, files)
+    return Job(Line(number, Identity("de", "ada", f"line{number}"), str(path), path.name), f"m.csv line {number}", recipe, files)
 
 
 def test_lines_in_a_batch_give_the_bytes_of_lines_alone(tmp_path: Path, choice: EngineChoice) -> None:

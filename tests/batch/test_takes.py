@@ -131,7 +131,7 @@ def jobs(out: Path, ids: str, *, export: ExportOptions | None = None) -> list[Jo
     """Return jobs of one character with the clips that a run would have left."""
     made = []
     for number, one in enumerate(ids, start=2):
-        line = Line(number, Identity("de", "ada", one), out / f"{one}.wav", f"{one}.wav")
+        line = Line(number, Identity("de", "ada", one), str(out / f"{one}.wav"), f"{one}.wav")
         recipe = Recipe(Fraction(30), NEUTRAL, None, profile("default"), 0, "mix", export or ExportOptions(mesh="proxy"))
         job = Job(line, f"m.csv line {number}", recipe, {"npz": out / "clips" / f"{one}.npz"})
         clip = FaceClip(ARKIT_52, np.random.default_rng(number).uniform(0, 1, (9, 52)).astype(np.float32), 30)
