@@ -96,8 +96,8 @@ def written(write):
 
 
 def check_close(seen, values):
-    """float32 in every file, percent in FBX, 16 bits in a compact glTF."""
-    np.testing.assert_allclose(seen, values, rtol=1e-5, atol=1e-5 * max(1, np.abs(values).max(initial=0)))
+    """float32 in every file, percent in FBX, 16 bits in a compact one."""
+    np.testing.assert_allclose(seen, values, rtol=1e-5, atol=2e-5 * max(1, np.abs(values).max(initial=0)))
 
 
 def shown(mesh):
