@@ -188,7 +188,8 @@ class _Keys:
         if not self._keying.compact:
             return values
         steps = np.float32(2 ** round(math.log2(_STEPS / float(self._rig.unit))))  # 256 to a percent
-        return np.rint(values * steps) / steps
+        made: Values = np.rint(values * steps) / steps
+        return made
 
     def _packed(self, values: Values, frames: Frames) -> Block:
         if self._keying.interpolation == "cubic":
