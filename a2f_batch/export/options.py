@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
@@ -137,6 +138,19 @@ class ExportOptions:
             from a2f_batch.export.fbx_sdk import sdk
 
             sdk()
+
+    def check_fps(self, formats: Iterable[Format], fps: Fraction) -> None:
+        """Refuse, before any line is rendered, a frame rate that one of `formats` can't hold.
+
+        Raises:
+            ExportError: a format has no such rate (code 'fps-unsupported'), or `timecode_start` is no time at it ('timecode').
+        """
+        for fmt in formats:
+            fmt.check_fps(fps)
+            if self.timecode_start is not None and "timecode_start" in fmt.options:
+                from a2f_batch.export.csv_livelink import check_timecode
+
+                check_timecode(self.timecode_start, fps)
 
     def for_format(self, fmt: Format, audio: Path | None = None) -> dict[str, Any]:
         """Return the keyword arguments for `fmt`'s `write`: only those that it takes and that were asked for.

@@ -307,6 +307,10 @@ def test_blender_keys_targets_of_any_names(name, importer, readers, tmp_path):
             # Its importer built on ufbx writes a name into the curve's path without escaping it.
             if importer == "ufbx" and any(set('"\\') & set(one) or not one.isprintable() for one in parts["names"]):
                 return
+            # They keep a key's frame in float32: late in the weeks that FBX can hold, two keys fall on one.
+            frames = np.float32([(parts["start"] * parts["fps"] + i) for i in range(len(parts["values"]))])
+            if importer != "gltf" and (np.diff(frames) < 1).any():
+                return
             (seen,) = readers("shown_blender.py", importer)(path)["meshes"].values()
             check_close(shown(seen), parts["values"])
 
