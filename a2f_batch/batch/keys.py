@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from a2f_batch.batch.manifest import Line
     from a2f_batch.batch.render import Recipe
 
-RENDER_SCHEMA = 1
+RENDER_SCHEMA = 2
 """Counts up when the same inputs give other bytes than before: a stage, a format, the default head. It stands in every key, so everything
 is rendered again then. The version of the package would do that at every release, also where nothing changed;
 tests/batch/test_render_schema.py fails when bytes change and this number does not."""

@@ -125,14 +125,15 @@ class Manifest:
 
 
 def read_manifest(path: str | Path, *, audio_root: str | Path | None = None, formats: tuple[Format, ...] = (),
-                  find_profile: Callable[[str], Profile] = shipped_profile, layout: Layout | None = None,
-                  is_folder: bool = False) -> Manifest:
+                  check_fps: Callable[[Fraction], None] | None = None, find_profile: Callable[[str], Profile] = shipped_profile,
+                  layout: Layout | None = None, is_folder: bool = False) -> Manifest:
     """Read and check a manifest: every row, and every reason why one can't be rendered.
 
     Args:
         path: .csv, .tsv, .txt, .jsonl, .ndjson, .xlsx or .wsources; see docs/manifest.md.
         audio_root: the folder that audio paths are relative to; the manifest's own if None.
         formats: what will be written, to find two lines that would write one file.
+        check_fps: raises an A2FError for a row's frame rate that can't be written.
         find_profile: returns a profile by name or raises ProfileError.
         layout: what the file does not tell of itself: names of columns, delimiter, sheets ...; None for nothing.
         is_folder: take the sound files below the folder `path` as the lines.
@@ -145,15 +146,15 @@ def read_manifest(path: str | Path, *, audio_root: str | Path | None = None, for
             openpyxl not installed ('extra-missing').
     """
     with not_collecting():
-        return _read(Path(path), audio_root, formats, find_profile, layout or Layout(), is_folder)
+        return _read(Path(path), audio_root, formats, check_fps, find_profile, layout or Layout(), is_folder)
 
 
-def _read(path: Path, audio_root: str | Path | None, formats: tuple[Format, ...], find_profile: Callable[[str], Profile], layout: Layout,
-          is_folder: bool) -> Manifest:
+def _read(path: Path, audio_root: str | Path | None, formats: tuple[Format, ...], check_fps: Callable[[Fraction], None] | None,
+          find_profile: Callable[[str], Profile], layout: Layout, is_folder: bool) -> Manifest:
     reading = read_rows(path, layout, is_folder=is_folder, own_root=audio_root is not None)
     root = AudioRoot(Path(audio_root) if audio_root is not None else path if is_folder else path.parent)
     places: dict[int, str] = {}
-    reader = _RowReader(path, places, root, find_profile, _Claims(formats))
+    reader = _RowReader(path, places, root, find_profile, check_fps, _Claims(formats))
     lines, bad_rows = [], []
     for row in reading.rows:
         if row.place:
@@ -224,7 +225,7 @@ class _RowReader:
     """
 
     def __init__(self, path: Path, places: Mapping[int, str], root: AudioRoot, find_profile: Callable[[str], Profile],
-                 claims: _Claims) -> None:
+                 check_fps: Callable[[Fraction], None] | None, claims: _Claims) -> None:
         self.problems: list[Problem] = []
         self.identity: Identity | None = None
         self._path = path
@@ -235,7 +236,8 @@ class _RowReader:
         # A manifest says the same few things over and over.
         self._find_profile = cache(find_profile)
         self._envelope = cache(Envelope.parse)
-        self._fps = cache(parse_fps)
+        self._check_fps = check_fps
+        self._cached_fps = cache(self._fps)
         self._name_problem = cache(name_problem)
         self._locale_problem = cache(_locale_problem)
 
@@ -252,7 +254,7 @@ class _RowReader:
         profile = self._optional("profile")
         self._checked(self._find_profile, profile)
         fps = cells.get("fps")
-        line_fps = None if fps in (None, "") else self._checked(parse_fps if isinstance(fps, bool | list | dict) else self._fps, fps)
+        line_fps = None if fps in (None, "") else self._checked(self._fps if isinstance(fps, bool | list | dict) else self._cached_fps, fps)
         emotion = self._checked(self._envelope, self._optional("emotion"))
         style, text, seed = self._optional("style"), self._optional("text"), self._seed()
         if self.problems or self.identity is None or audio is None:
@@ -279,6 +281,12 @@ class _RowReader:
             return value or None
         self._fail("field-type", f"'{name}' is {value!r}, not text.", "Put it in quotes, or leave it out.")
         return None
+
+    def _fps(self, value: Any) -> Fraction:
+        fps = parse_fps(value)
+        if self._check_fps:
+            self._check_fps(fps)
+        return fps
 
     def _seed(self) -> int | None:
         value = self._row.cells.get("seed")

@@ -45,6 +45,7 @@ def command(audio: Path, out: Path, format_name: str | None, fps: str, profile: 
     """
     chosen = format_named(format_name) if format_name else format_of(out)
     export.check([chosen])
+    export.check_fps([chosen], parse_fps(fps))
     loaded = EngineChoice(engine, device, precision).loaded()
     profiles = load_project(project, channels=loaded.names)
     recipe = Recipe(parse_fps(fps), Envelope.parse(emotion), style, profiles.profile(profile), seed, read_channel(channel), export)

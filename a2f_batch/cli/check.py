@@ -15,6 +15,7 @@ from a2f_batch.cli.log import LoggedCommand, current, log_options
 from a2f_batch.cli.manifest_options import ManifestSource, manifest_options
 from a2f_batch.cli.options import channel_option, project_option, read_channel, read_formats
 from a2f_batch.errors import A2FError, AudioError
+from a2f_batch.export.options import ExportOptions
 from a2f_batch.project import load_project
 from a2f_batch.rates import parse_fps
 
@@ -38,7 +39,9 @@ def command(source: ManifestSource, formats: str, fps: str, project: Path | None
     Exit codes: 0 all is well; 1 some lines would fail; 2 nothing could start.
     """
     run_fps, policy = parse_fps(fps), read_channel(channel)
-    checked = source.read(load_project(project), formats=read_formats(formats))
+    chosen = read_formats(formats)
+    ExportOptions().check_fps(chosen, run_fps)
+    checked = source.read(load_project(project), formats=chosen)
     log = current()
     log.start("check", rows=len(checked), to_do=len(checked), manifest=str(source.path))
     problems = {row.number: row.problems for row in checked.bad_rows}

@@ -34,6 +34,7 @@ def command(source: Path, out: Path, source_format: str | None, out_format: str 
     clip = read_clip(source, format=source_format)
     if fps is not None:
         clip = clip.resample(fps)
+    export.check_fps([chosen], clip.fps)
     show_match(export, clip.names)
     check_writable(out.parent)
     keys = export.export(clip, out, chosen)

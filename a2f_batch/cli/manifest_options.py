@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from a2f_batch.batch.manifests.columns import checked_default
 from a2f_batch.batch.manifests.pattern import DEFAULT_PATTERN
 from a2f_batch.cli.log import current
 from a2f_batch.export import Format
+from a2f_batch.export.options import ExportOptions
 from a2f_batch.project import Project
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -39,20 +40,21 @@ class ManifestSource:
     layout: Layout
     defaults: tuple[str, ...]
 
-    def read(self, project: Project, *, formats: tuple[Format, ...] = ()) -> Manifest:
+    def read(self, project: Project, *, formats: tuple[Format, ...] = (), export: ExportOptions | None = None) -> Manifest:
         """Return the manifest, read and checked.
 
         Args:
             project: for its profiles and columns.
-            formats: what will be written.
+            formats: what will be written, and `export` how: rates that can't be are problems of their rows.
 
         Raises:
             A2FError: see `read_manifest`; a wrong --default (code 'default', or of its column).
         """
         columns = project.columns.with_defaults(dict(map(_default, self.defaults)))
         layout = Layout(columns, self.layout.delimiter, self.layout.encoding, self.layout.sheets, self.layout.pattern)
-        manifest = read_manifest(self.path, audio_root=self.audio_root, formats=formats, find_profile=project.profile, layout=layout,
-                                 is_folder=self.is_folder)
+        manifest = read_manifest(self.path, audio_root=self.audio_root, formats=formats,
+                                 check_fps=partial((export or ExportOptions()).check_fps, formats), find_profile=project.profile,
+                                 layout=layout, is_folder=self.is_folder)
         if manifest.ignored:
             current().warning(f"{len(manifest.ignored)} of the files in {self.path} are taken for no sounds: "
                               f"{', '.join(manifest.ignored)}.", "files-ignored")

@@ -74,11 +74,12 @@ def command(source: ManifestSource, out: Path, formats: str, group_by: str, fps:
     defaults = Recipe(parse_fps(fps), NEUTRAL, None, profiles.profile(profile), seed, read_channel(channel), export)
     chosen = read_formats(formats)
     export.check(chosen)
+    export.check_fps(chosen, defaults.fps)
     match = show_match(export, check_channels(profiles.draft(profile), channels))
     settings = Settings(out, chosen, defaults, choice, workers, scheduler, fail_fast=not keep_going, project=profiles.path,
                         selection=selection, shard=Shard.parse(shard) if shard else None, wait=wait,
                         group_by=group_by, match=match.report() if match else None)
-    lines = source.read(profiles, formats=settings.line_formats)
+    lines = source.read(profiles, formats=settings.line_formats, export=export)
 
     def profile_of(line: Line) -> Profile | None:
         return profiles.profile_for(line.profile, line.identity.character)

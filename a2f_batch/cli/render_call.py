@@ -11,6 +11,7 @@ import click
 from a2f_batch.cli.options import read_channel, read_formats
 from a2f_batch.cli.render import command as render
 from a2f_batch.errors import BatchError
+from a2f_batch.export.options import ExportOptions
 from a2f_batch.farm.job import RenderOption
 from a2f_batch.project import find_project
 from a2f_batch.rates import parse_fps
@@ -26,15 +27,14 @@ def render_options(words: Sequence[str], call: Sequence[str]) -> tuple[RenderOpt
 
     Raises:
         BatchError: `render` would refuse them, or they say what the caller says (code 'render-option').
-        A2FError: formats, fps or channel are none (codes 'format-unknown', 'fps', 'channel').
+        A2FError: formats, fps or channel are none (codes 'format-unknown', 'fps', 'fps-unsupported', 'channel').
     """
     try:
         # Not `render.make_context`: that would tell of a wrong call by itself.
         context = click.Command.make_context(render, "render", [*call, *words])
     except click.UsageError as error:
         raise _refused(error.format_message()) from error
-    read_formats(context.params["formats"])
-    parse_fps(context.params["fps"])
+    ExportOptions().check_fps(read_formats(context.params["formats"]), parse_fps(context.params["fps"]))
     read_channel(context.params["channel"])
     options = tuple(_options(words))
     project = find_project(Path.cwd())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from importlib import import_module
 from inspect import Parameter, signature
@@ -42,6 +43,16 @@ class Format:
         """The keywords that the format's `write` takes, but those that `defaults` settle; the module is imported to be asked."""
         parameters = signature(self.load().write).parameters.values()
         return tuple(one.name for one in parameters if one.kind is Parameter.KEYWORD_ONLY and one.name not in self.defaults)
+
+    def check_fps(self, fps: Fraction) -> None:
+        """Refuse a frame rate that the format can't hold, as its module's `check_fps` does, where it has one; others hold every rate.
+
+        Raises:
+            ExportError: the rate is none of the format's (code 'fps-unsupported').
+        """
+        module = self.load()
+        if hasattr(module, "check_fps"):
+            module.check_fps(fps)
 
     def load(self) -> ModuleType:
         """Import the format's module."""

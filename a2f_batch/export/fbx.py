@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -34,13 +35,15 @@ FbxWriter = Literal["own", "sdk"]
 
 # zlib's level for keys: higher ones find next to nothing more in them.
 _PACKING = 1
+# To a weight of 1, where they are compact.
+_STEPS = 25_600
 # Curves laid out at a time: a cache line of each frame.
 _CURVES = 16
 
 
 def write(clip: FaceClip, path: Path, *, mesh: Mesh | Literal["none"] | None = None, tolerance: Tolerance = None,
-          interpolation: Interpolation = "linear", drop_constant: bool = False, fbx_version: int = 7400,
-          fbx_writer: FbxWriter = "own") -> KeyCount:
+          interpolation: Interpolation = "linear", drop_constant: bool = False, compact: bool = False,
+          fbx_version: int = 7400, fbx_writer: FbxWriter = "own") -> KeyCount:
     """Write `clip` as one animation stack of DeformPercent curves, or without a mesh as one property a channel.
 
     The stack ("take") is called after ``clip.meta["line"]``, or after the file. Targets of the mesh that the clip lacks are
@@ -54,8 +57,9 @@ def write(clip: FaceClip, path: Path, *, mesh: Mesh | Literal["none"] | None = N
         interpolation: between keys; 'cubic' writes user tangents, unweighted.
         drop_constant: leave out curves that stay at 0 (all but one, where all do: a take has a length), and key others that never
             move on the first and the last frame alone.
+        compact: weights in 16 bits (error at most 2e-5), and of a mesh nothing said that is FBX's default: a proxy is 10 to 20 % smaller.
         fbx_version: 7400 or 7500.
-        fbx_writer: 'sdk' has Autodesk's module write the file; see `fbx_sdk.write`.
+        fbx_writer: 'sdk' has Autodesk's module write the file, never compact; see `fbx_sdk.write`.
 
     Raises:
         ExportError: the clip has no frames (code 'too-short') or a channel that no part of `mesh` has a target for
@@ -79,10 +83,10 @@ def write(clip: FaceClip, path: Path, *, mesh: Mesh | Literal["none"] | None = N
                              version=fbx_version)
     wide = fbx_version >= WIDE_FROM
     targets = mesh.targets if isinstance(mesh, Mesh) else clip.names
-    rig = mesh_rig(mesh, wide=wide) if isinstance(mesh, Mesh) else null_rig(clip.names, wide=wide)
+    rig = mesh_rig(mesh, wide=wide, compact=compact) if isinstance(mesh, Mesh) else null_rig(clip.names, wide=wide)
     weights = weights_for(clip, targets)
     moving = moving_columns(weights) if drop_constant else range(len(targets))
-    keying = Keying(interpolation, drop_constant, fbx_version, tuple(allowed(tolerance, (target,)) for target in targets))
+    keying = Keying(interpolation, drop_constant, compact, fbx_version, tuple(allowed(tolerance, (target,)) for target in targets))
     return KeyCount(weights.size, write_take(clip, path, rig, weights, moving, keying))
 
 
@@ -98,12 +102,13 @@ class Keying:
     """How curves are keyed.
 
     Attributes:
-        interpolation, ends_alone, fbx_version: see `write`; `ends_alone` is its `drop_constant`, of curves that are kept.
+        interpolation, ends_alone, compact, fbx_version: see `write`; `ends_alone` is its `drop_constant`, of curves that are kept.
         bounds: for each column of weights the error that its keys may leave; None keys every frame.
     """
 
     interpolation: Interpolation
     ends_alone: bool
+    compact: bool
     fbx_version: int
     bounds: tuple[float | Curves | None, ...]
 
@@ -167,7 +172,7 @@ class _Keys:
             some = self._columns[first:first + _CURVES]
             for column, curve in zip(some, np.ascontiguousarray(self._weights[:, some].T), strict=True):
                 frames = self._keyed(column, curve, every_frame)
-                keys = self._packed(curve * self._rig.unit, frames)
+                keys = self._packed(self._in_steps(curve * self._rig.unit), frames)
                 self.written += len(frames)
                 for slot in self._rig.slots[column]:
                     yield Node("AnimationCurve", (np.int64(slot.curve), "\x00\x01AnimCurve", ""),
@@ -177,6 +182,14 @@ class _Keys:
         if self._keying.ends_alone and (curve == curve[0]).all():
             return every_frame[[0, -1]] if len(every_frame) > 1 else every_frame
         return reduce_keys(curve[:, None], self._keying.bounds[column], self._keying.interpolation)
+
+    def _in_steps(self, values: Values) -> Values:
+        """Return values as they are, or rounded so that half of each float32 is zeros, which pack to nothing."""
+        if not self._keying.compact:
+            return values
+        steps = np.float32(2 ** round(math.log2(_STEPS / float(self._rig.unit))))  # 256 to a percent
+        made: Values = np.rint(values * steps) / steps
+        return made
 
     def _packed(self, values: Values, frames: Frames) -> Block:
         if self._keying.interpolation == "cubic":

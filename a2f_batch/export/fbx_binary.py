@@ -34,7 +34,7 @@ _ENDS = {_NARROW: struct.Struct("<I"), _WIDE: struct.Struct("<Q")}
 # Files from this version on have the wide headers.
 WIDE_FROM = 7500
 # Shorter arrays grow when packed.
-_PACK_FROM_BYTES = 128
+_PACK_FROM_BYTES = 48
 _ARRAY_CODES = {"b1": b"b", "i4": b"i", "i8": b"l", "f4": b"f", "f8": b"d"}
 _ARRAY_TYPES = {code[0]: np.dtype(name).newbyteorder("<") for name, code in _ARRAY_CODES.items()}
 _SCALARS: dict[int, tuple[struct.Struct, Any]] = {

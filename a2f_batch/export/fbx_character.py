@@ -22,8 +22,8 @@ from a2f_batch.rig.morph_meshes import morph_meshes, target_names
 
 
 def write(clip: FaceClip, path: str | Path, *, character: str | Path, user_map: UserMap | str | Path | None = None,
-          tolerance: Tolerance = None, interpolation: Interpolation = "linear", drop_constant: bool = False, fbx_version: int = 7400,
-          fbx_writer: FbxWriter = "own") -> KeyCount:
+          tolerance: Tolerance = None, interpolation: Interpolation = "linear", drop_constant: bool = False, compact: bool = False,
+          fbx_version: int = 7400, fbx_writer: FbxWriter = "own") -> KeyCount:
     """Write every mesh of `character` that has morph targets, at rest and under its own name, with one take on the targets that match.
 
     Targets that no channel drives have no curve and keep the weight that they have at rest. Skeleton, textures and other meshes stay
@@ -32,7 +32,7 @@ def write(clip: FaceClip, path: str | Path, *, character: str | Path, user_map: 
     Args:
         character: a .glb, .vrm or .gltf with named morph targets.
         user_map: channel -> target or {target: gain}, or the path of such a file (TOML or JSON); wins over all that is automatic.
-        tolerance, interpolation, drop_constant, fbx_version: see `fbx.write`.
+        tolerance, interpolation, drop_constant, compact, fbx_version: see `fbx.write`.
 
     Returns:
         the keys of all driven targets; what drives what is told by `Character.match`.
@@ -54,16 +54,16 @@ def write(clip: FaceClip, path: str | Path, *, character: str | Path, user_map: 
     moving = [column for column in driven if (weights[:, column] != rest[column]).any()] or driven[:1]
     bounds = np.concatenate([target_bounds(tolerance, match, node.targets) for node, match in zip(found.nodes, each, strict=True)]
                             ).tolist() if isinstance(tolerance, Mapping) else [tolerance] * len(targets)
-    written = write_take(clip, Path(path), _rig(found, wide=fbx_version >= WIDE_FROM), weights, moving if drop_constant else driven,
-                         Keying(interpolation, drop_constant, fbx_version, tuple(bounds)))
+    written = write_take(clip, Path(path), _rig(found, wide=fbx_version >= WIDE_FROM, compact=compact), weights,
+                         moving if drop_constant else driven, Keying(interpolation, drop_constant, compact, fbx_version, tuple(bounds)))
     return KeyCount(clip.n_frames * len(driven), written)
 
 
 @lru_cache(maxsize=4)
-def _rig(character: Character, *, wide: bool) -> Rig:
+def _rig(character: Character, *, wide: bool, compact: bool) -> Rig:
     """Return the rig of a character's meshes; its columns are the targets of its nodes, one after the other."""
     columns = count()
     solids = [Solid(mesh.name, mesh.parts, tuple(
         (target, next(columns), rest) for target, rest in zip(target_names(node), node.rest, strict=True)))
         for node, mesh in zip(character.nodes, morph_meshes(character), strict=True)]
-    return solids_rig(solids, next(columns), wide=wide)
+    return solids_rig(solids, next(columns), wide=wide, compact=compact)

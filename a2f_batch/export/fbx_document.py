@@ -78,9 +78,9 @@ def before_objects(version: int, fps: Fraction, first: int, last: int, take: str
     yield definitions
 
 
-def definitions(counts: Mapping[str, int]) -> Node:
-    """Return the Definitions: how many objects of each type there are, and the defaults of their properties."""
-    templates = _templates()
+def definitions(counts: Mapping[str, int], *, bare: bool = False) -> Node:
+    """Return the Definitions: how many objects of each type there are and, unless `bare`, the defaults of their properties."""
+    templates = {} if bare else _templates()
     types = {"GlobalSettings": 1, **counts}
     return Node("Definitions", (), (
         Node("Version", (100,)), Node("Count", (sum(types.values()),)),

@@ -60,6 +60,7 @@ class Rig:
         unit: what the property holds at weight 1.
         counts: how many objects of each type there are, animation left out.
         wide: encoded for a version with 64-bit headers.
+        compact: without what is FBX's default anyway.
     """
 
     slots: tuple[tuple[Slot, ...], ...]
@@ -70,6 +71,7 @@ class Rig:
     objects: Block
     links: Block
     wide: bool
+    compact: bool
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,13 @@ class Animated:
 
 
 @lru_cache(maxsize=4)
-def mesh_rig(mesh: Mesh, *, wide: bool) -> Rig:
+def mesh_rig(mesh: Mesh, *, wide: bool, compact: bool) -> Rig:
     """Return the rig of a mesh; its columns are `mesh.targets`."""
     column = {target: i for i, target in enumerate(mesh.targets)}
     groups = [(mesh.name, mesh.parts)] if mesh.joined else [(part.name, (part,)) for part in mesh.parts]
     solids = [Solid(name, parts, tuple((target, column[target], 0.0) for target in dict.fromkeys(
         target for part in parts for target in part.morphs))) for name, parts in groups]
-    return solids_rig(solids, len(column), wide=wide)
+    return solids_rig(solids, len(column), wide=wide, compact=compact)
 
 
 @lru_cache(maxsize=4)
@@ -110,7 +112,7 @@ def null_rig(channels: tuple[str, ...], *, wide: bool) -> Rig:
     return _rig(slots, np.float32(1), stack, layer, objects, links, wide=wide)
 
 
-def solids_rig(solids: Sequence[Solid], columns: int, *, wide: bool) -> Rig:
+def solids_rig(solids: Sequence[Solid], columns: int, *, wide: bool, compact: bool) -> Rig:
     """Return the rig of several meshes, driven by so many columns of weights."""
     ids = count(_FIRST_ID)
     stack, layer = next(ids), next(ids)
@@ -141,9 +143,9 @@ def solids_rig(solids: Sequence[Solid], columns: int, *, wide: bool) -> Rig:
         for target, column, rest in solid.channels:
             channel, shape, node, curve = next(ids), next(ids), next(ids), next(ids)
             slots[column] += (Slot(channel, "DeformPercent", node, curve),)
-            objects += [_channel(channel, target, rest), _shape(shape, target, whole.morphs.get(target, _UNMOVED))]
+            objects += [_channel(channel, target, rest, brief=compact), _shape(shape, target, whole.morphs.get(target, _UNMOVED))]
             links += [_link(channel, deformer), _link(shape, channel)]
-    return _rig(tuple(slots), PERCENT, stack, layer, objects, links, wide=wide)
+    return _rig(tuple(slots), PERCENT, stack, layer, objects, links, wide=wide, compact=compact)
 
 
 @lru_cache(maxsize=16)
@@ -153,14 +155,14 @@ def animated(rig: Rig, columns: tuple[int, ...]) -> Animated:
     links = [link for slot in slots for link in (
         _link(slot.node, rig.layer_id), _link(slot.node, slot.owner, slot.name), _link(slot.curve, slot.node, f"d|{slot.name}"))]
     counts = {**rig.counts, "AnimationStack": 1, "AnimationLayer": 1, "AnimationCurveNode": len(slots), "AnimationCurve": len(slots)}
-    return Animated(encode_block([definitions(counts)], wide=rig.wide), encode_block(map(_curve_node, slots), wide=rig.wide),
-                    encode_block(links, wide=rig.wide))
+    return Animated(encode_block([definitions(counts, bare=rig.compact)], wide=rig.wide),
+                    encode_block(map(_curve_node, slots), wide=rig.wide), encode_block(links, wide=rig.wide))
 
 
 def _rig(slots: tuple[tuple[Slot, ...], ...], unit: np.float32, stack: int, layer: int, objects: list[Node], links: list[Node], *,
-         wide: bool) -> Rig:
+         wide: bool, compact: bool = False) -> Rig:
     return Rig(slots, unit, stack, layer, Counter(node.name for node in objects),
-               encode_block(objects, level=_MESH_PACKING, wide=wide), encode_block(links, wide=wide), wide)
+               encode_block(objects, level=_MESH_PACKING, wide=wide), encode_block(links, wide=wide), wide, compact)
 
 
 def _joined(name: str, parts: Sequence[Part]) -> Part:
@@ -248,11 +250,12 @@ def _shape(number: int, target: str, morph: Morph) -> Node:
         *([Node("Normals", (_doubles(morph.normal_offsets),))] if morph.normal_offsets.any() else [])))
 
 
-def _channel(number: int, target: str, rest: float) -> Node:
+def _channel(number: int, target: str, rest: float, *, brief: bool) -> Node:
     percent = float(np.float32(rest) * PERCENT)
+    # Maya says it twice; 0 is what a property that nobody mentions has.
+    again = () if brief and not percent else (properties(p("DeformPercent", "Number", "", "A+", percent)),)
     return Node("Deformer", (np.int64(number), named(target, "SubDeformer"), "BlendShapeChannel"), (
-        Node("Version", (100,)), properties(p("DeformPercent", "Number", "", "A+", percent)),
-        Node("DeformPercent", (percent,)), Node("FullWeights", (np.array([100.0]),))))
+        Node("Version", (100,)), *again, Node("DeformPercent", (percent,)), Node("FullWeights", (np.array([100.0]),))))
 
 
 def _curve_node(slot: Slot) -> Node:

@@ -68,9 +68,7 @@ def write(clip: FaceClip, path: Path, *, node: str = "blendShape1", attribute_ma
     """
     if clip.n_frames == 0:
         raise ExportError(f"The clip for '{path}' has no frames.", "Render a longer sound.", code="too-short")
-    if clip.fps not in TIME_UNITS:
-        raise ExportError(f"Maya has no time unit for {clip.fps} fps, so '{path}' can't be written.",
-                          f"Resample the clip (--fps) to one of {', '.join(map(str, sorted(TIME_UNITS)))} fps.", code="fps-unsupported")
+    check_fps(clip.fps)
     check_range(clip)
     names = [name for name in clip.names if name not in ROTATIONS]
     plugs = _plugs(names, node, attribute_map or {}, path)
@@ -90,6 +88,17 @@ def write(clip: FaceClip, path: Path, *, node: str = "blendShape1", attribute_ma
             file.write(b"  }\n}\n")
             keys += count
     return KeyCount(values.size, keys)
+
+
+def check_fps(fps: Fraction) -> None:
+    """Refuse a frame rate that Maya has no time unit for.
+
+    Raises:
+        ExportError: it has none (code 'fps-unsupported').
+    """
+    if fps not in TIME_UNITS:
+        raise ExportError(f"Maya has no time unit for {fps} fps, so no .anim can be written.",
+                          f"Take another rate (--fps): {', '.join(map(str, sorted(TIME_UNITS)))} fps.", code="fps-unsupported")
 
 
 def read(path: Path) -> FaceClip:

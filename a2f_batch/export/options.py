@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
@@ -40,7 +41,8 @@ class ExportOptions:
         mesh: what the mesh formats put the clip on: the default head, the small proxy head, or none (fbx: curves alone).
         character: the user's own glTF file, in place of a head.
         rig_map: TOML or JSON file of channel -> target, for a character whose names no vocabulary knows.
-        compact: 16-bit weights where they fit (glTF, error at most 8e-6); None = yes, for all readers agree on them.
+        compact: 16-bit weights (error at most 8e-6 in glTF, 2e-5 in fbx); None = yes in glTF, for all readers agree on them, and in fbx
+            with the proxy alone, which is there to save room.
         tolerance: key only the frames that keep every weight within this, or with a `Displacement` every vertex of the character, else of
             the head; None keys every frame.
         interpolation: between keys, 'linear' or 'cubic'.
@@ -48,7 +50,7 @@ class ExportOptions:
         audio_mode: whether a file holds the line's sound, names it, or neither (glTF).
         timecode_start: timecode of the first frame, HH:MM:SS:FF (Live Link Face CSV).
         node, attribute_map: names in Maya, see `maya_anim.write`.
-        drop_constant: leave out curves that never move (fbx); None = with the proxy alone, which is there to save room.
+        drop_constant: leave out curves that never move (fbx); None = with the proxy alone.
         fbx_version: 7400 or 7500.
         perfect_sync: the clip's channels as custom expressions, in place of the presets (VRM Animation).
         fbx_writer: 'own', or 'sdk' for Autodesk's `fbx` module.
@@ -137,6 +139,19 @@ class ExportOptions:
 
             sdk()
 
+    def check_fps(self, formats: Iterable[Format], fps: Fraction) -> None:
+        """Refuse, before any line is rendered, a frame rate that one of `formats` can't hold.
+
+        Raises:
+            ExportError: a format has no such rate (code 'fps-unsupported'), or `timecode_start` is no time at it ('timecode').
+        """
+        for fmt in formats:
+            fmt.check_fps(fps)
+            if self.timecode_start is not None and "timecode_start" in fmt.options:
+                from a2f_batch.export.csv_livelink import check_timecode
+
+                check_timecode(self.timecode_start, fps)
+
     def for_format(self, fmt: Format, audio: Path | None = None) -> dict[str, Any]:
         """Return the keyword arguments for `fmt`'s `write`: only those that it takes and that were asked for.
 
@@ -150,7 +165,8 @@ class ExportOptions:
             asked["audio"] = audio
         if self.mesh == "proxy":
             asked.setdefault("drop_constant", True)
-        asked.setdefault("compact", True)
+        if self.mesh == "proxy" or fmt.module == "gltf":
+            asked.setdefault("compact", True)
         return {name: value for name, value in asked.items() if name in fmt.options}
 
     def export(self, clip: FaceClip, path: Path, fmt: Format, audio: Path | None = None) -> KeyCount | None:

@@ -19,6 +19,7 @@ from a2f_batch import FaceClip, load_audio, load_engine, post
 from a2f_batch.batch.keys import RENDER_SCHEMA
 from a2f_batch.export import FORMATS, export
 from a2f_batch.export.fbx_binary import Node, decode
+from a2f_batch.export.options import ExportOptions
 from a2f_batch.names import ARKIT_52
 from a2f_batch.resources import resource_folder
 
@@ -38,7 +39,10 @@ def clip() -> FaceClip:
 def digests(folder: Path) -> dict[str, str]:
     """Return format name -> hash of the file that the clip becomes."""
     files = {name: export(clip(), folder / f"line{FORMATS[name].suffix}", format=name).read_bytes() for name in OURS}
-    return {name: hashlib.sha256(unpacked(content) if name == "fbx" else content).hexdigest() for name, content in files.items()}
+    for name in ("glb", "fbx"):
+        ExportOptions(mesh="proxy").export(clip(), folder / f"proxy.{name}", FORMATS[name])
+        files[f"{name} on the proxy"] = (folder / f"proxy.{name}").read_bytes()
+    return {name: hashlib.sha256(unpacked(content) if name.startswith("fbx") else content).hexdigest() for name, content in files.items()}
 
 
 def unpacked(fbx: bytes) -> bytes:

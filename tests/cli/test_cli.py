@@ -103,6 +103,8 @@ def test_check_is_content_with_a_good_manifest_and_warns_of_silence(drop: Path) 
 WRONG_CALLS = [
     (["--formats", "glb,xyz"], "format-unknown"), (["--formats", ","], "format-unknown"), (["--profile", "nice"], "profile-unknown"),
     (["--fps", "0"], "fps"), (["--fps", "many"], "fps"), (["--channel", "third"], "channel"),
+    (["--formats", "npz,anim", "--fps", "17"], "fps-unsupported"),
+    (["--formats", "npz,csv", "--fps", "24", "--timecode-start", "01:00:00:24"], "timecode"),
     (["--engine", "none-such"], "weights-unknown"), (["--engine", "none.json"], "description-missing"),
     (["--device", "abacus"], "device"), (["--precision", "so-so"], "precision"),
     (["--out", "/dev/null/out"], "output-unwritable"), (["--audio-root", "/none/such"], "audio-root"),
@@ -160,6 +162,23 @@ def test_a_rows_own_values_win_over_the_options(drop: Path) -> None:
         clip = read_clip(drop / "out" / entry["outputs"]["npz"])
         assert (str(clip.fps), clip.n_frames, clip.meta["seed"]) == (entry["fps"], entry["frames"], entry["seed"])
         assert clip.n_frames == round(0.4 * int(entry["fps"]))
+
+
+def test_a_rate_that_a_format_lacks_is_found_before_any_line_is_rendered(drop: Path) -> None:
+    manifest(drop / "m.csv", [{"fps": "17"}, {"fps": "29.97"}, {}], (*COLUMNS, "fps"))
+    asked = ("--formats", "npz,anim,csv", "--timecode-start", "01:00:00:29", "--log-format", "json")
+    result = render(drop, *asked)
+    assert result.exit_code == 1
+    first, *others = summary(drop / "out")["lines"]
+    assert first["status"] == "failed" and first["code"] == "fps-unsupported"
+    assert "17 fps" in result.stderr and "30000/1001" in result.stderr
+    assert [entry["status"] for entry in others] == ["done", "done"]
+    assert len(list((drop / "out").rglob("*.anim"))) == 2
+    checked = call("check", drop / "m.csv", "--formats", "npz,anim")
+    assert checked.exit_code == 1 and "[fps-unsupported]" in checked.output
+    assert call("check", drop / "m.csv", "--formats", "npz").exit_code == 0
+    baked = call("bake", drop / "line.wav", drop / "line.anim", "--fps", "17", "--engine", drop / "no such network.json")
+    assert baked.exit_code == 2 and "[fps-unsupported]" in baked.stderr
 
 
 def test_another_run_seed_gives_other_lines_other_seeds_and_the_same_seed_the_same_bytes(drop: Path) -> None:

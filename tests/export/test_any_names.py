@@ -96,8 +96,8 @@ def written(write):
 
 
 def check_close(seen, values):
-    """float32 in every file, percent in FBX, 16 bits in a compact glTF."""
-    np.testing.assert_allclose(seen, values, rtol=1e-5, atol=1e-5 * max(1, np.abs(values).max(initial=0)))
+    """float32 in every file, percent in FBX, 16 bits in a compact one."""
+    np.testing.assert_allclose(seen, values, rtol=1e-5, atol=2e-5 * max(1, np.abs(values).max(initial=0)))
 
 
 def shown(mesh):
@@ -306,6 +306,10 @@ def test_blender_keys_targets_of_any_names(name, importer, readers, tmp_path):
                 return
             # Its importer built on ufbx writes a name into the curve's path without escaping it.
             if importer == "ufbx" and any(set('"\\') & set(one) or not one.isprintable() for one in parts["names"]):
+                return
+            # They keep a key's frame in float32: late in the weeks that FBX can hold, two keys fall on one.
+            frames = np.float32([(parts["start"] * parts["fps"] + i) for i in range(len(parts["values"]))])
+            if importer != "gltf" and (np.diff(frames) < 1).any():
                 return
             (seen,) = readers("shown_blender.py", importer)(path)["meshes"].values()
             check_close(shown(seen), parts["values"])

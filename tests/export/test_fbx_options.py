@@ -21,28 +21,33 @@ MESH = small_mesh()
 TOLERANCE = 1e-4
 
 
+@pytest.fixture(scope="module", params=[{"fbx_version": 7500}, {"compact": True}], ids=["7.5", "compact"])
+def options(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def wide(tmp_path_factory):
-    """Clips as FBX 7.5: (clip, path) pairs."""
-    folder, seed = tmp_path_factory.mktemp("wide"), fresh_seed()
+def optional(options, tmp_path_factory):
+    """Clips as FBX 7.5, and as compact FBX: (clip, path) pairs."""
+    folder, seed = tmp_path_factory.mktemp("optional"), fresh_seed()
     pairs = []
     for i, (fps, n_frames) in enumerate((("24", 90), ("30000/1001", 2), ("12", 1))):
         clip, path = random_clip(n_frames, Fraction(fps), seed=seed + i), folder / f"line {i}.fbx"
-        fbx.write(clip, path, mesh=MESH, fbx_version=7500)
+        fbx.write(clip, path, mesh=MESH, **options)
         pairs.append((clip, path))
     return pairs
 
 
-def test_version_7_5_is_read_by_ufbx_with_every_weight(wide, tmp_path):
-    for (clip, _), scene in zip(wide, seen_by("fbx_ufbx.py", tmp_path, *(path for _, path in wide)), strict=True):
-        assert scene["version"] == 7500 and scene["warnings"] == []
+def test_it_is_read_by_ufbx_with_every_weight(options, optional, tmp_path):
+    for (clip, _), scene in zip(optional, seen_by("fbx_ufbx.py", tmp_path, *(path for _, path in optional)), strict=True):
+        assert scene["version"] == options.get("fbx_version", 7400) and scene["warnings"] == []
         for part in MESH.parts:
             for name, channel in scene["meshes"][part.name]["channels"].items():
                 np.testing.assert_allclose(channel["weights"], clip[name], atol=TOLERANCE)
 
 
-def test_version_7_5_is_read_by_both_importers_of_blender(wide, tmp_path):
-    for (clip, _), scenes in zip(wide, seen_by("fbx_blender.py", tmp_path, *(path for _, path in wide)), strict=True):
+def test_it_is_read_by_both_importers_of_blender(optional, tmp_path):
+    for (clip, _), scenes in zip(optional, seen_by("fbx_blender.py", tmp_path, *(path for _, path in optional)), strict=True):
         for scene in scenes.values():
             for part in MESH.parts:
                 assert list(scene["meshes"][part.name]["curves"]) == list(part.morphs)
@@ -50,28 +55,30 @@ def test_version_7_5_is_read_by_both_importers_of_blender(wide, tmp_path):
                     np.testing.assert_allclose(np.array(keys)[:, 1], clip[name], atol=TOLERANCE)
 
 
-def test_version_7_5_is_read_by_three(wide):
-    done = node([str(READERS / "fbx_three.mjs"), *(str(path) for _, path in wide)],
+def test_it_is_read_by_three(optional):
+    done = node([str(READERS / "fbx_three.mjs"), *(str(path) for _, path in optional)],
                 return_completed_process=True, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    for (clip, _), line in zip(wide, done.stdout.splitlines(), strict=True):
+    for (clip, _), line in zip(optional, done.stdout.splitlines(), strict=True):
         for part in MESH.parts[:2]:
             np.testing.assert_allclose(json.loads(line)["meshes"][part.name]["weights"], clip.select(part.morphs).values, atol=TOLERANCE)
 
 
-def test_version_7_5_holds_the_records_of_7_4_and_its_headers_are_those_of_the_format(wide, tmp_path):
+def test_version_7_5_holds_the_records_of_7_4_and_its_headers_are_those_of_the_format(tmp_path):
     def records(record):
         if record.name in ("FBXVersion", "KeyVer"):
             return (record.name,)
         properties = tuple(value.tolist() if isinstance(value, np.ndarray) else value for value in record.properties)
         return record.name, properties, None if record.children is None else tuple(map(records, record.children))
 
-    clip, path = wide[0]
-    fbx.write(clip, tmp_path / path.name, mesh=MESH)
-    version, root = decode(path.read_bytes(), "wide")
+    wide, narrow, clip = tmp_path / "wide" / "x.fbx", tmp_path / "x.fbx", random_clip(90)
+    wide.parent.mkdir()
+    fbx.write(clip, wide, mesh=MESH, fbx_version=7500)
+    fbx.write(clip, narrow, mesh=MESH)
+    version, root = decode(wide.read_bytes(), "wide")
     assert version == 7500
-    assert records(root) == records(decode((tmp_path / path.name).read_bytes(), "narrow")[1])
-    assert fbx.read(path).names == MESH.targets
+    assert records(root) == records(decode(narrow.read_bytes(), "narrow")[1])
+    assert fbx.read(wide).names == MESH.targets
     versions = {tuple(curve.first("KeyVer").properties) for curve in root.first("Objects").all("AnimationCurve")}
     assert versions == {(4009,)}  # as Maya 2020 writes into 7.5
 
@@ -127,6 +134,22 @@ def test_without_a_mesh_a_channel_called_like_a_nodes_own_property_is_refused(tm
     assert not list(tmp_path.iterdir())
 
 
+def test_a_compact_file_says_the_same_in_fewer_bytes(tmp_path):
+    clip, plain, compact = random_clip(90), tmp_path / "plain.fbx", tmp_path / "compact.fbx"
+    fbx.write(clip, plain, mesh=MESH)
+    fbx.write(clip, compact, mesh=MESH, compact=True)
+    assert compact.stat().st_size < plain.stat().st_size - 10_000
+    one, other = (seen["meshes"] for seen in seen_by("fbx_ufbx.py", tmp_path, plain, compact))
+    for part in MESH.parts:
+        for name, channel in one[part.name]["channels"].items():
+            # 2e-5, and what both files lose as float32 percent.
+            np.testing.assert_allclose(other[part.name]["channels"][name].pop("weights"), channel.pop("weights"), rtol=0, atol=2.01e-5)
+    assert other == one  # shapes, surfaces, normals
+    again = fbx.read(compact)
+    assert again.names == clip.names and again.fps == clip.fps
+    np.testing.assert_allclose(again.values, clip.values, rtol=0, atol=2.01e-5)
+
+
 def still_clip():
     values = np.zeros((20, 4), np.float32)
     values[:, 1], values[:, 2], values[7, 3] = np.linspace(0, 1, 20), 0.25, 0.5
@@ -163,7 +186,7 @@ def test_a_take_at_rest_keeps_its_length(tmp_path):
 
 def test_the_options_leave_the_bytes_the_same_from_call_to_call(tmp_path):
     clip = still_clip()
-    for options in ({"fbx_version": 7500}, {"mesh": "none"}, {"drop_constant": True}):
+    for options in ({"fbx_version": 7500}, {"mesh": "none"}, {"drop_constant": True}, {"compact": True}):
         files = []
         for _ in range(2):
             fbx.write(clip, tmp_path / "x.fbx", **{"mesh": small_mesh(clip.names), **options})

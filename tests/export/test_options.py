@@ -41,10 +41,11 @@ def test_every_format_is_handed_only_what_it_takes_and_what_was_asked_for(tmp_pa
     assert ExportOptions(compact=False).for_format(format_named("glb")) == {"compact": False}
 
 
-def test_the_proxy_drops_still_curves_unless_told_to_keep_them():
+def test_the_proxy_saves_room_unless_told_not_to():
     fbx = format_named("fbx")
-    assert ExportOptions(mesh="proxy").for_format(fbx)["drop_constant"] is True
-    assert ExportOptions(mesh="proxy", drop_constant=False).for_format(fbx)["drop_constant"] is False
+    for saving in ("drop_constant", "compact"):
+        assert ExportOptions(mesh="proxy").for_format(fbx)[saving] is True
+        assert ExportOptions(mesh="proxy", **{saving: False}).for_format(fbx)[saving] is False
     assert ExportOptions().for_format(fbx) == {}
 
 
