@@ -10,6 +10,7 @@ import numpy.typing as npt
 from a2f_batch.pitch import FLOOR_DBFS, HOP_SECONDS, Curve, PitchTracker, accents, levels_dbfs, melody
 
 Stretches = npt.NDArray[np.float64]
+_PIECE = 1 << 18  # samples that are summed at once: some milliseconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +124,7 @@ class SpeechDetector:
     def _levels(self, samples: npt.NDArray[np.float32], rate: int, hop: int) -> Curve:
         """Return the level of every window and its neighbours without rumble, in dB of full scale, shape (ceil(n / hop),)."""
         width = min(max(2, round(self.rumble_seconds * rate)), len(samples))
-        running = np.concatenate([[0.0], np.cumsum(np.pad(samples, (width // 2, width - 1 - width // 2), mode="edge"), dtype=np.float64)])
+        running = _running_sum(np.pad(samples, (width // 2, width - 1 - width // 2), mode="edge"))
         power = 10 ** (levels_dbfs((samples - (running[width:] - running[:-width]) / width).astype(np.float32), hop) / 10)
         power = np.pad(power, 1, mode="edge")
         return np.asarray(10 * np.log10((power[:-2] + power[1:-1] + power[2:]) / 3), dtype=np.float64)
@@ -142,6 +143,19 @@ class SpeechDetector:
         opening = np.minimum(low + self.above_floor_db, bound)
         opening = np.where(count > 0, opening, self.absolute_dbfs)
         return np.interp(np.arange(len(level)), centres, np.maximum(opening, self.absolute_dbfs))
+
+
+def _running_sum(samples: npt.NDArray[np.float32]) -> Curve:
+    """Return the sum of all samples before each, and of all, shape (n + 1,): that of one `cumsum`, to the bit.
+
+    In pieces, because NumPy holds Python's lock for the whole of a `cumsum`: the interface of a host, say Blender, would stand still.
+    """
+    running = np.zeros(len(samples) + 1)
+    running[1:] = samples
+    for first in range(0, len(samples), _PIECE):
+        piece = running[first: first + _PIECE + 1]  # begins with what came before
+        np.cumsum(piece, out=piece)
+    return running
 
 
 def _runs(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from a2f_batch import speech
 from a2f_batch.audio import Waveform
 from a2f_batch.pitch import HOP_SECONDS
 from a2f_batch.speech import SpeechDetector, listen
@@ -86,6 +87,12 @@ def test_the_features_agree_with_each_other(random):
     assert loud > features.level[features.times() < 0.9].mean() + 40
     found = features.accents[:, 0]
     assert ((found >= features.stretches[0, 0] - HOP_SECONDS) & (found <= features.stretches[-1, 1])).all()
+
+
+@pytest.mark.parametrize("beyond", [-1, 0, 1])
+def test_a_sum_in_pieces_is_the_sum_at_once_to_the_bit(beyond, random):
+    samples = random.normal(size=3 * speech._PIECE + beyond).astype(np.float32)
+    np.testing.assert_array_equal(speech._running_sum(samples), np.concatenate([[0.0], np.cumsum(samples, dtype=np.float64)]))
 
 
 @pytest.mark.parametrize("n_samples", [1, 159, 160, 161, 700, 4000])

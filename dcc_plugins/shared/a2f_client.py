@@ -86,8 +86,9 @@ def _ask_here(request, tell):
                      "Name a Python that has a2f-batch in the add-on's settings, or install the add-on again.", "library-missing") from None
 
     try:
-        # Through JSON, so that the two ways can't differ in what they let pass.
-        return json.loads(json.dumps(answer(json.loads(json.dumps(request)), tell)))
+        # Through JSON, so that the two ways can't differ in what they let pass. The answer piece by piece: `dumps` of minutes of curves
+        # holds Python's lock for long, and the host's interface with it.
+        return json.loads("".join(json.JSONEncoder().iterencode(answer(json.loads(json.dumps(request)), tell))))
     except A2FError as error:
         raise Failed(error.problem, error.remedy, error.code) from None
 

@@ -1,12 +1,14 @@
 """Work in a thread while Blender stays usable: progress in the header, Esc cancels, the end in one undo step."""
 
 import threading
+import time
 
 import bpy
 
 from . import a2f_client
 
 TICK_SECONDS = 0.05
+SHOW_SECONDS = 0.25  # between two headers: each makes Blender draw its window anew
 #: Modes whose undo takes actions back too; edit and sculpt mode have an undo of their own.
 MODES = ("OBJECT", "POSE")
 
@@ -72,7 +74,7 @@ class InBackground:
         return self._start(context, wait=True)
 
     def _start(self, context, wait):
-        self._timer = None
+        self._timer, self._shown, self._shown_at = None, None, 0.0
         if context.mode not in MODES:
             return self.wrong("Switch to object mode first: in this mode Blender could not undo the bake.")
         try:
@@ -131,6 +133,10 @@ class InBackground:
         text = f"a2f_batch: {self._work.text} ({100 * self._work.share:.0f} %)    Esc: cancel"
         if not self._work.running:
             text = "a2f_batch: done. Switch to object mode to get the curves.    Esc: cancel"
+        now, shown = time.monotonic(), (text, context.screen and context.screen.name)
+        if shown == self._shown or now - self._shown_at < SHOW_SECONDS:
+            return
+        self._shown, self._shown_at = shown, now
         if context.screen is not None:
             for area in context.screen.areas:
                 if area.type == "VIEW_3D":
