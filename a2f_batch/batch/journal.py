@@ -355,6 +355,32 @@ class Journal:
         """Yield (name, locale, state, seconds of sound, code) of every line."""
         yield from self._query("SELECT line, locale, state, coalesce(duration, 0), coalesce(code, '') FROM lines ORDER BY line").fetchall()
 
+    def report_rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield (name, locale, character, id, state, key, parts, outputs, seconds of sound, facts, qc, code, message, remedy) of every
+        line, by name; of `key`, `parts`, `facts` and `qc` the text that was recorded, "" if none was."""
+        yield from self._query("SELECT line, locale, character, id, state, coalesce(key, ''), coalesce(parts, ''), outputs,"
+                               " coalesce(duration, 0), coalesce(facts, ''), coalesce(qc, ''), coalesce(code, ''), coalesce(message, ''),"
+                               " coalesce(remedy, '') FROM lines ORDER BY line")
+
+    def sounds(self) -> dict[str, list[tuple[str, OutputFile]]]:
+        """Return sha256 -> the files, by path, that had these bytes when they were hashed."""
+        found: dict[str, list[tuple[str, OutputFile]]] = {}
+        for path, size, mtime_ns, sha256 in self._query("SELECT path, size, mtime_ns, sha256 FROM hashes ORDER BY path"):
+            found.setdefault(sha256, []).append((path, OutputFile(sha256, size, mtime_ns)))
+        return found
+
+    def rendering_runs(self) -> list[dict[str, Any]]:
+        """Return the runs that had lines to render, by their start, each with the lines and seconds of sound that it touched last."""
+        cursor = self._query("SELECT id, started, ended, outcome, manifest, shard, to_do,"
+                             " (SELECT count(*) FROM lines WHERE run = runs.id AND state = 'done') AS lines,"
+                             " (SELECT coalesce(sum(duration), 0) FROM lines WHERE run = runs.id AND state = 'done') AS seconds"
+                             " FROM runs WHERE to_do > 0 ORDER BY started")
+        return [dict(zip([column[0] for column in cursor.description], row, strict=True)) for row in cursor]
+
+    def state(self) -> str:
+        """Return a text that is another once a line has changed."""
+        return " ".join(map(str, self._query("SELECT count(*), coalesce(max(updated), 0), coalesce(total(updated), 0) FROM lines").fetchone()))
+
     def ended_in(self, run: str) -> int:
         """Return how many lines a run has rendered, or tried to."""
         return int(self._query("SELECT count(*) FROM lines WHERE run = ? AND attempts > 0 AND state IN ('done', 'failed', 'quarantined')"

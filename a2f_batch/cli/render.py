@@ -23,7 +23,7 @@ from a2f_batch.cli.export_options import export_options, show_match
 from a2f_batch.cli.log import LoggedCommand, current, log_options
 from a2f_batch.cli.manifest_options import ManifestSource, manifest_options
 from a2f_batch.cli.options import read_channel, read_formats, rendering_options
-from a2f_batch.cli.report import show_plan, show_report
+from a2f_batch.cli.render_report import show_plan, show_report
 from a2f_batch.cli.selection_options import selection_options
 from a2f_batch.emotion import NEUTRAL
 from a2f_batch.export import FORMATS
