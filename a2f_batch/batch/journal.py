@@ -378,7 +378,7 @@ class Journal:
         for *columns, code, message, remedy, detail in self._query(
                 "SELECT line, locale, character, id, state, frames, duration, parts, outputs, facts, qc, updated,"
                 " code, message, remedy, detail FROM lines ORDER BY line"):
-            yield Noted(*columns, problem=Problem(code, message or "", remedy or "", detail or "") if code else None)
+            yield Noted(*[*columns, Problem(code, message or "", remedy or "", detail or "") if code else None])
 
     def note_qc(self, lines: Iterable[tuple[str, float, str]]) -> None:
         """Note figures that were measured after the run; a row that has changed since then stays.
