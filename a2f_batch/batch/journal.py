@@ -398,13 +398,6 @@ class Journal:
         """Yield (name, locale, state, seconds of sound, code) of every line."""
         yield from self._query("SELECT line, locale, state, coalesce(duration, 0), coalesce(code, '') FROM lines ORDER BY line").fetchall()
 
-    def report_rows(self) -> Iterator[tuple[Any, ...]]:
-        """Yield (name, locale, character, id, state, key, parts, outputs, seconds of sound, facts, qc, code, message, remedy) of every
-        line, by name; of `key`, `parts`, `facts` and `qc` the text that was recorded, "" if none was."""
-        yield from self._query("SELECT line, locale, character, id, state, coalesce(key, ''), coalesce(parts, ''), outputs,"
-                               " coalesce(duration, 0), coalesce(facts, ''), coalesce(qc, ''), coalesce(code, ''), coalesce(message, ''),"
-                               " coalesce(remedy, '') FROM lines ORDER BY line")
-
     def sounds(self) -> dict[str, list[tuple[str, OutputFile]]]:
         """Return sha256 -> the files, by path, that had these bytes when they were hashed."""
         found: dict[str, list[tuple[str, OutputFile]]] = {}
@@ -422,7 +415,8 @@ class Journal:
 
     def state(self) -> str:
         """Return a text that is another once a line has changed."""
-        return " ".join(map(str, self._query("SELECT count(*), coalesce(max(updated), 0), coalesce(total(updated), 0) FROM lines").fetchone()))
+        return " ".join(map(str, self._query("SELECT count(*), coalesce(max(updated), 0), total(updated), total(length(qc))"
+                                             " FROM lines").fetchone()))
 
     def ended_in(self, run: str) -> int:
         """Return how many lines a run has rendered, or tried to."""

@@ -38,6 +38,8 @@ class LineRow:
         channel: which channel of the sound was rendered.
         journal: the file that the line is in.
         updated: when its row changed last, seconds since the epoch.
+        parts: what decided its curves, see `batch.keys.Keys.parts`; "" if it was never started.
+        source: facts of the sound file, see `render.Rendered`.
     """
 
     identity: Identity
@@ -55,6 +57,8 @@ class LineRow:
     channel: str | int = "mix"
     journal: Path | None = None
     updated: float = 0.0
+    parts: str = ""
+    source: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -110,7 +114,8 @@ def _row(out: Path, journal: Path, noted: Noted, told: tuple[str, Path | None]) 
     return LineRow(identity, noted.state, noted.problem,
                    {name: out / identity.file(FORMATS[name].suffix) for name in recorded if name in FORMATS},
                    Path(measured.audio) if measured and measured.audio else audio, text, noted.frames, noted.duration,
-                   tuple(facts.get("warnings", ())), None, measured, recorded, _channel(noted.parts), journal, noted.updated)
+                   tuple(facts.get("warnings", ())), None, measured, recorded, _channel(noted.parts), journal, noted.updated,
+                   noted.parts or "", facts.get("source", {}))
 
 
 def _channel(parts: str | None) -> str | int:

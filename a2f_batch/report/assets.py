@@ -58,4 +58,5 @@ def page(title: str, mark: str, scripts: Sequence[str]) -> bytes:
     """
     tags = "\n".join(f'<script defer src="{html.escape(one)}"></script>' for one in scripts)
     template = (_WEB / "index.html").read_text(encoding="utf-8")
-    return template.replace("{{scripts}}", tags).replace("{{mark}}", html.escape(mark)).replace("{{title}}", html.escape(title)).encode("utf-8", "backslashreplace")
+    filled = template.replace("{{scripts}}", tags).replace("{{mark}}", html.escape(mark)).replace("{{title}}", html.escape(title))
+    return filled.encode("utf-8", "backslashreplace")

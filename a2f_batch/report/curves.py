@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from a2f_batch.clip import FaceClip
-from a2f_batch.errors import A2FError
 from a2f_batch.export import FORMATS
 from a2f_batch.report.scripts import packed
 
@@ -45,7 +44,8 @@ class Exported:
         told: dict[str, Any] = {
             "fps": float(clip.fps), "start": float(clip.start), "frames": clip.n_frames,
             "names": [clip.names[i] for i in moving],
-            "ranges": {clip.names[i]: [round(float(low[i]), 5), round(float(high[i]), 5)] for i in moving if (low[i], high[i]) != (0.0, 1.0)},
+            "ranges": {clip.names[i]: [round(float(low[i]), 5), round(float(high[i]), 5)] for i in moving
+                       if (low[i], high[i]) != (0.0, 1.0)},
             "values": packed(np.ascontiguousarray(np.rint(scaled * 255).T.astype(np.uint8)).tobytes()),
         }
         if self.turns:
@@ -125,8 +125,3 @@ def _turns(document: dict[str, Any], buffer: bytes, frames: int) -> Iterator[tup
             yield int(channel["target"]["node"]), np.frombuffer(buffer, "<f4", 4 * frames, first).reshape(frames, 4)
     except (KeyError, IndexError, TypeError, ValueError):
         return  # without its turns the head still talks
-
-
-def problem_json(error: A2FError) -> dict[str, str]:
-    """Return an error for the page."""
-    return {"code": error.code, "message": error.problem, "remedy": error.remedy}

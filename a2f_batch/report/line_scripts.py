@@ -13,8 +13,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from a2f_batch.batch.manifest import Problem
 from a2f_batch.errors import A2FError
-from a2f_batch.report.curves import CurveFile, problem_json
+from a2f_batch.report.curves import CurveFile
 from a2f_batch.report.scripts import call, make_folder, packed, unflushed
 from a2f_batch.report.sounds import Sound, Sounds
 from a2f_batch.report.waveform import outline
@@ -70,13 +71,13 @@ class LineScript:
             try:
                 told["animation"] = {"format": self.curves.format, **self.curves.read().as_json()}
             except A2FError as error:
-                told["unreadable"] = problem_json(error)
+                told["unreadable"] = problem_json(Problem(error.code, error.problem, error.remedy))
         if self.sound:
             told["sound"] = {"url": self.sound.url, "changed": self.sound.changed}
             try:
                 told["wave"] = packed(outline(self.sound.path).tobytes())
             except A2FError as error:
-                told["unheard"] = problem_json(error)
+                told["unheard"] = problem_json(Problem(error.code, error.problem, error.remedy))
         return self.stamp().encode() + call("line", self.name, told)
 
 
@@ -100,6 +101,11 @@ def write_line_scripts(scripts: Sequence[LineScript]) -> int:
         for _ in processes.map(_write, parts):
             pass
     return len(due)
+
+
+def problem_json(problem: Problem) -> dict[str, str]:
+    """Return a problem for the page."""
+    return {"code": problem.code, "message": problem.message, "remedy": problem.remedy}
 
 
 def _write(scripts: Sequence[LineScript]) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from a2f_batch.batch.lines import LineRow
 from a2f_batch.errors import A2FError
+from a2f_batch.qc import FIGURES, LEVELS, Levels
+from a2f_batch.qc.checks import shown
 from a2f_batch.report import assets, tables
 from a2f_batch.report.curves import CurveFile, curve_file
+from a2f_batch.report.folder import Folder, folder_state, read_folder
 from a2f_batch.report.heads import default_head, exported_head, write_head
-from a2f_batch.report.line_scripts import SCHEMA, LineScript, write_line_scripts
-from a2f_batch.report.lines import Folder, ReportLine, folder_state, read_folder
+from a2f_batch.report.line_scripts import SCHEMA, LineScript, problem_json, write_line_scripts
 from a2f_batch.report.scripts import make_folder, unflushed, write_changed
 from a2f_batch.report.sounds import COPIES, Sounds
 
@@ -30,12 +34,14 @@ class Made:
         page: the file to open.
         lines: that are in it.
         written: lines whose scripts are new.
+        unmeasured: finished lines without figures.
         has_viewer: whether heads talk in it.
     """
 
     page: Path
     lines: int
     written: int
+    unmeasured: int
     has_viewer: bool
 
 
@@ -44,28 +50,29 @@ def page_of(out: Path) -> Path:
     return out.absolute() / FOLDER / "index.html"
 
 
-def is_current(out: Path) -> bool:
+def is_current(out: Path, levels: Levels = LEVELS) -> bool:
     """Return whether the report is there, and no line has changed since it was made.
 
     Raises:
         BatchError: there is no journal, or it can't be read.
     """
     with suppress(OSError), open(page_of(out), "rb") as file:
-        return _mark(folder_state(out)).encode() in file.read(1024)
+        return _mark(folder_state(out, levels)).encode() in file.read(1024)
     return False
 
 
-def make_report(out: Path, *, copy_sounds: bool = False) -> Made:
+def make_report(out: Path, levels: Levels = LEVELS, *, copy_sounds: bool = False) -> Made:
     """Make the report of an output folder in `OUT/report`; of one that is there, what has changed.
 
     Args:
+        levels: where flags begin, such as `load_project().qc`.
         copy_sounds: copy the sounds into it, so that it can be sent to somebody; where that was done before, it is done again.
 
     Raises:
         BatchError: `out` holds no journal (code 'journal-missing'), or it can't be read.
         ExportError: the report can't be written (codes 'output-unwritable', 'disk-full').
     """
-    folder = read_folder(out)
+    folder = read_folder(out, levels)
     place = folder.out / FOLDER
     copies = copy_sounds or (place / COPIES).is_dir()
     for one in ("data", "lines", "heads", *([COPIES] if copies else ())):
@@ -75,32 +82,34 @@ def make_report(out: Path, *, copy_sounds: bool = False) -> Made:
     has_viewer = _write_page(folder, place)
     _remove_others(place / "lines", {script.path for script in scripts})
     _remove_others(place / "heads", {place / "heads" / f"{script.head}.js" for script in scripts})
-    return Made(place / "index.html", len(folder.lines), written, has_viewer)
+    unmeasured = sum(line.qc is None for line in folder.lines if line.state in ("done", "kept"))
+    return Made(place / "index.html", len(folder.lines), written, unmeasured, has_viewer)
 
 
 def _line_scripts(folder: Folder, place: Path, sounds: Sounds, *, copies: bool) -> Iterator[LineScript]:
-    files = {line.name: curve_file(folder.out, line.name, line.outputs) for line in folder.lines}
+    files = {line.name: curve_file(folder.out, line.name, line.recorded) for line in folder.lines}
     heads = _heads(folder, place / "heads", files)
     for line in folder.lines:
-        sha256 = line.parts.get("audio", "")
-        file, sound = files[line.name], sounds.find(sha256)
+        parts = json.loads(line.parts) if line.parts else {}
+        sha256, qc, file = parts.get("audio", ""), tables.qc_of(line), files[line.name]
         told = {
-            "problem": {"code": line.problem.code, "message": line.problem.message, "remedy": line.problem.remedy} if line.problem else None,
-            "files": {name: output.size for name, output in sorted(line.outputs.items())},
-            "facts": {name: line.facts[name] for name in ("frames", "source", "warnings") if name in line.facts},
-            "made": {name: line.parts[name] for name in ("emotion", "style", "device", "precision", "fps") if line.parts.get(name)},
-            "qc": {name: value for name, value in line.qc.items() if name != "strip"},
+            "problem": problem_json(line.problem) if line.problem else None,
+            "files": {name: output.size for name, output in sorted(line.recorded.items())},
+            "facts": {"source": dict(line.source), "warnings": list(line.warnings)},
+            "made": {name: parts[name] for name in ("emotion", "style", "device", "precision") if parts.get(name)},
+            "qc": {"score": qc.score, "figures": [[name, shown(name, value), FIGURES[name].meaning] for name, value in qc.figures.items()
+                                                  if value is not None], "flags": [flag.to_json() for flag in qc.flags]} if qc else {},
         }
-        yield LineScript(line.name, place / "lines" / f"{line.name}.js", file, heads[_kind(file, line)], sound, told,
-                         sounds if copies else None, sha256)
+        yield LineScript(line.name, place / "lines" / f"{line.name}.js", file, heads[_kind(file, line)], sounds.find(sha256, line.audio),
+                         told, sounds if copies else None, sha256)
 
 
-def _kind(file: CurveFile | None, line: ReportLine) -> str:
+def _kind(file: CurveFile | None, line: LineRow) -> str:
     """Return what files with the same head have in common: the format and a hash of its options; "" stands for the default head."""
-    return f"{file.format} {line.outputs[file.format].options}" if file and file.has_head else ""
+    return f"{file.format} {line.recorded[file.format].options}" if file and file.has_head else ""
 
 
-def _heads(folder: Folder, place: Path, files: dict[str, CurveFile | None]) -> dict[str, str]:
+def _heads(folder: Folder, place: Path, files: Mapping[str, CurveFile | None]) -> dict[str, str]:
     """Write the heads of all lines; return the names of their scripts by `_kind`."""
     kinds: dict[str, list[CurveFile]] = {}
     for line in folder.lines:
@@ -127,13 +136,15 @@ def _write_page(folder: Folder, place: Path) -> bool:
         for name, content in tables.scripts(folder, page):
             written.add(data / name)
             write_changed(data / name, content)
-        for name, content in (("report.js", assets.joined("report")), ("report.css", assets.style()), ("viewer.js", viewer)):
-            if content is not None:
-                write_changed(place / name, content)
+        for name, content in (("report.js", assets.joined("report")), ("report.css", assets.style())):
+            write_changed(place / name, content)
+        if viewer is not None:
+            write_changed(place / "viewer.js", viewer)
         rows = sorted((path.name for path in written if path.name.startswith("rows-")), key=lambda name: int(name[5:-3]))
     _remove_others(data, written)
     # Last: a page that is there is whole.
-    write_changed(place / "index.html", assets.page(folder.out.name, _mark(folder.state), ["report.js", "data/page.js", *(f"data/{name}" for name in rows)]))
+    loaded = ["report.js", "data/page.js", *(f"data/{name}" for name in rows)]
+    write_changed(place / "index.html", assets.page(folder.out.name, _mark(folder.state), loaded))
     return viewer is not None
 
 

@@ -45,21 +45,27 @@ class Sounds:
         self._report, self._known, self._copy = report, known, copy
         self._url_of = cache(self._folder_url)
 
-    def find(self, sha256: str) -> Sound | None:
-        """Return the sound with these bytes; None if the journal knows none, or its files are gone."""
-        if not sha256:
-            return None
+    def find(self, sha256: str, path_then: Path | None) -> Sound | None:
+        """Return the sound with these bytes; None if all files that had them are gone.
+
+        Args:
+            sha256: "" if nothing is known of them.
+            path_then: where the sound was.
+        """
         there = []
-        for path, recorded in self._known.get(sha256, ()):
+        known = self._known.get(sha256, ()) if sha256 else ()
+        for path, recorded in known:
             try:
                 facts = os.stat(path)
             except OSError:
                 continue
             there.append(((facts.st_size, facts.st_mtime_ns) != (recorded.size, recorded.mtime_ns), path))
+        if not there and not known and path_then and path_then.is_file():
+            there = [(False, os.fspath(path_then))]
         if not there:
             return self._copied_before(sha256)
         changed, path = min(there)
-        if self._copy and not changed:
+        if self._copy and sha256 and not changed:
             return Sound(Path(path), f"{COPIES}/{self._name(sha256, path)}", False)
         folder, name = os.path.split(path)
         return Sound(Path(path), self._url_of(folder) + quote(name), changed)
@@ -88,9 +94,9 @@ class Sounds:
             soundfile.write(file, wave.samples, wave.rate, format="WAV", subtype="PCM_16")
 
     def _copied_before(self, sha256: str) -> Sound | None:
-        for suffix in PLAYABLE:
+        for suffix in PLAYABLE if sha256 and self._copy else ():
             path = self._report / COPIES / f"{sha256[:20]}{suffix}"
-            if self._copy and path.exists():
+            if path.exists():
                 return Sound(path, f"{COPIES}/{path.name}", False)
         return None
 

@@ -34,12 +34,14 @@ def outline(path: Path) -> Outline:
 
         wave = load_audio(path)
         peaks = [_peaks(np.abs(wave.samples), _edges(len(wave.samples), wave.rate))]
-    return np.rint(np.nan_to_num(np.minimum(np.concatenate(peaks), 1.0)) * 255).astype(np.uint8)
+    levels: Outline = np.rint(np.nan_to_num(np.minimum(np.concatenate(peaks), 1.0)) * 255).astype(np.uint8)
+    return levels
 
 
 def _edges(samples: int, rate: int) -> npt.NDArray[np.int64]:
     bins = max(1, min(MAX_BINS, round(samples / rate * BINS_PER_SECOND), samples))
-    return np.linspace(0, samples, bins + 1).astype(np.int64)
+    edges: npt.NDArray[np.int64] = np.linspace(0, samples, bins + 1).astype(np.int64)
+    return edges
 
 
 def _peaks(levels: npt.NDArray[np.float32], edges: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

@@ -2,12 +2,20 @@
 
 import { Animation } from "./animation.js";
 import { bytes } from "./bytes.js";
-import { h, put } from "./dom.js";
+import { h, put, s } from "./dom.js";
 import { Head } from "./head.js";
 import { address, forget, load } from "./loading.js";
 import { clock, figure, size, span, words } from "./numbers.js";
 import { Player } from "./player.js";
 import { Timeline } from "./timeline.js";
+
+// Drawn, for no font has all of them.
+const ICONS = {
+  play: ["M4 2.5v11l9-5.5z"], pause: ["M4 2.5h3v11H4z", "M9 2.5h3v11H9z"], back: ["M12 3v10L5 8z", "M3 3h1.6v10H3z"], on: ["M4 3v10l7-5z", "M11.4 3H13v10h-1.6z"],
+  up: ["M8 4l5 6H3z"], down: ["M8 12l5-6H3z"], close: ["M4.2 3 8 6.8 11.8 3 13 4.2 9.2 8l3.8 3.8-1.2 1.2L8 9.2 4.2 13 3 11.8 6.8 8 3 4.2z"],
+  front: ["M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM8 3a5 5 0 1 1 0 10A5 5 0 0 1 8 3z", "M6.2 5.6a.9.9 0 1 1 0 1.8.9.9 0 0 1 0-1.8zM9.8 5.6a.9.9 0 1 1 0 1.8.9.9 0 0 1 0-1.8z", "M5.4 9.2h5.2a2.7 2.7 0 0 1-5.2 0z"],
+};
+const icon = (name) => s("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" }, ...ICONS[name].map((d) => s("path", { d, "fill-rule": "evenodd" })));
 
 const RATES = [1, 0.5, 0.25];
 const SHOWN_CHANNELS = 6;
@@ -119,7 +127,7 @@ export class Drawer {
   }
 
   build() {
-    const button = (text, title, onclick, kind = "plain") => h("button", { type: "button", class: kind, title, "aria-label": title, text, onclick });
+    const button = (shown, title, onclick, kind = "plain") => h("button", { type: "button", class: kind, title, "aria-label": title, onclick }, shown);
     this.title = h("h2", { tabindex: -1 });
     this.who = h("p", { class: "quiet" });
     this.place_ = h("span", { class: "quiet place" });
@@ -139,7 +147,7 @@ export class Drawer {
     this.figures = h("div", { class: "figures" });
     put(this.place,
       h("header", {}, h("div", { class: "names" }, this.title, this.who), this.place_,
-        button("↑", "Previous line (K)", () => this.step(-1)), button("↓", "Next line (J)", () => this.step(1)), button("✕", "Close (Esc)", () => this.close())),
+        button(icon("up"), "Previous line (K)", () => this.step(-1)), button(icon("down"), "Next line (J)", () => this.step(1)), button(icon("close"), "Close (Esc)", () => this.close())),
       h("div", { class: "content" },
         h("div", { class: "top" }, this.stage,
           h("div", { class: "side" }, this.text, this.problems, this.flags,
@@ -174,17 +182,17 @@ export class Drawer {
     if (!this.player || !this.timeline) return;
     const { player } = this;
     if (!this.buttons) {
-      const button = (text, title, onclick) => h("button", { type: "button", class: "plain", title, "aria-label": title, text, onclick });
+      const button = (shown, title, onclick) => h("button", { type: "button", class: "plain", title, "aria-label": title, onclick }, shown);
       this.buttons = {
-        back: button("⏮", "One frame back (←)", () => this.nudge(-1)), play: h("button", { type: "button", class: "play", onclick: () => player.toggle() }),
-        on: button("⏭", "One frame on (→)", () => this.nudge(1)), loop: button("↻ Loop", "Loop (L)", () => this.loop()),
-        rate: button("1×", "Slow motion (S)", () => this.slower()), front: button("⌂", "Look from the front (F)", () => this.head.reset()),
+        back: button(icon("back"), "One frame back (←)", () => this.nudge(-1)), play: h("button", { type: "button", class: "play", onclick: () => player.toggle() }),
+        on: button(icon("on"), "One frame on (→)", () => this.nudge(1)), loop: button("↻ Loop", "Loop (L)", () => this.loop()),
+        rate: button("1×", "Slow motion (S)", () => this.slower()), front: button(icon("front"), "Look from the front (F)", () => this.head.reset()),
       };
       this.trouble = h("span", { class: "trouble" });
       put(this.transport, this.buttons.back, this.buttons.play, this.buttons.on, this.buttons.loop, this.buttons.rate, this.buttons.front, this.readout, this.trouble);
     }
     const { play, loop, rate } = this.buttons;
-    play.textContent = player.playing ? "❚❚" : "▶";
+    put(play, icon(player.playing ? "pause" : "play"));
     play.setAttribute("aria-label", player.playing ? "Pause (space)" : "Play (space)");
     play.title = play.getAttribute("aria-label");
     loop.setAttribute("aria-pressed", String(player.looping));
@@ -214,10 +222,10 @@ export class Drawer {
   }
 
   drawFigures(told) {
-    const list = (title, pairs) => (pairs.length ? h("section", {}, h("h3", { text: title }), h("dl", {}, ...pairs.flatMap(([name, value]) => [h("dt", { text: words(name) }), h("dd", { text: value })]))) : null);
+    const list = (title, pairs) => (pairs.length ? h("section", {}, h("h3", { text: title }), h("dl", {}, ...pairs.flatMap(([name, value, meaning]) => [h("dt", { text: words(name), title: meaning }), h("dd", { text: value })]))) : null);
     const { source } = told.facts;
     put(this.figures,
-      list("Figures", Object.entries(told.qc.figures ?? {}).map(([name, value]) => [name, figure(value)])),
+      list("Figures", told.qc.figures ?? []),
       list("Line", [
         ...(this.animation ? [["curves shown from", this.animation.format], ["frames", `${this.animation.frames} at ${figure(this.animation.fps)} fps`]] : []),
         ...(source ? [["sound", `${source.format}, ${figure(source.rate / 1000)} kHz, ${source.channels} channel${source.channels === 1 ? "" : "s"}`]] : []),

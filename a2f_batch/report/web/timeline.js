@@ -15,7 +15,7 @@ export class Timeline {
     this.asked = asked;
     this.canvas = h("canvas", { class: "drawing", role: "presentation" });
     this.playhead = h("div", { class: "playhead", "aria-hidden": "true" });
-    this.hover = h("div", { class: "hover", "aria-hidden": "true" }, h("span", {}));
+    this.hover = h("div", { class: "hover", hidden: true, "aria-hidden": "true" }, h("span", {}));
     this.chosen = h("div", { class: "chosen", "aria-hidden": "true" });
     this.labels = h("div", { class: "labels" });
     this.field = h("div", { class: "field", tabindex: 0, role: "slider", "aria-label": "Time", "aria-valuemin": 0, "aria-valuenow": 0 }, this.canvas, this.chosen, this.playhead, this.hover);
@@ -195,20 +195,21 @@ export class Timeline {
   }
 
   drawCurve(ink, name, top, width) {
-    const { animation } = this, { low, high } = animation.curves.get(name), base = top + LANE - 4, y = (value) => base - ((value - low) / (high - low)) * (LANE - 8);
+    const { animation } = this, { low, high, values } = animation.curves.get(name), base = top + LANE - 4;
+    const [floor, ceiling] = reach(values, low, high), y = (value) => base - ((value - floor) / (ceiling - floor)) * (LANE - 8), yOf = (byte) => y(low + (byte / 255) * (high - low));
     ink.fillStyle = colour("line");
     ink.fillRect(0, top + LANE - 1, width, 1);
     ink.beginPath();
     const first = Math.max(0, animation.frame(this.view[0]) - 1), last = Math.min(animation.frames - 1, animation.frame(this.view[1]) + 2);
-    const values = animation.curves.get(name).values, dense = (last - first) / width;
+    const dense = (last - first) / width;
     const x = (i) => this.x(animation.begin(i));
-    if (dense <= 2) for (let i = first; i <= last; i++) ink.lineTo(x(i), base - (values[i] / 255) * (LANE - 8));
+    if (dense <= 2) for (let i = first; i <= last; i++) ink.lineTo(x(i), yOf(values[i]));
     else {
       for (let i = first; i <= last; i += dense) {
         const some = values.subarray(Math.floor(i), Math.max(Math.floor(i) + 1, Math.floor(i + dense)));
         const at = x(i);
-        ink.lineTo(at, base - (Math.min(...some) / 255) * (LANE - 8));
-        ink.lineTo(at, base - (Math.max(...some) / 255) * (LANE - 8));
+        ink.lineTo(at, yOf(some.reduce((a, b) => Math.min(a, b), 255)));
+        ink.lineTo(at, yOf(some.reduce((a, b) => Math.max(a, b), 0)));
       }
     }
     ink.strokeStyle = /^(jaw|mouth|tongue)/i.test(name) ? colour("mouth") : colour("upper");
@@ -217,5 +218,17 @@ export class Timeline {
     const zero = y(0);
     ink.lineTo(x(last), zero); ink.lineTo(x(first), zero); ink.closePath();
     ink.globalAlpha = 0.13; ink.fillStyle = ink.strokeStyle; ink.fill(); ink.globalAlpha = 1;
+    ink.font = `10px ${getComputedStyle(this.field).fontFamily}`;
+    ink.textAlign = "right"; ink.fillStyle = colour("muted");
+    ink.fillText(String(ceiling), width - 4, top + 8);
+    ink.textAlign = "left";
   }
+}
+
+/** The range that a lane shows: from 0 to a quarter, a half or all of a shape, and beyond where the curve goes there. */
+function reach(values, low, high) {
+  const most = low + (values.reduce((a, b) => Math.max(a, b), 0) / 255) * (high - low), least = low + (values.reduce((a, b) => Math.min(a, b), 255) / 255) * (high - low);
+  const size = Math.max(most, -least);
+  const ceiling = [0.25, 0.5, 1].find((one) => size <= one) ?? Math.ceil(size * 10) / 10;
+  return [least < -0.01 ? -ceiling : 0, ceiling];
 }
