@@ -132,7 +132,7 @@ class Waveform:
         return line.finish("array")
 
 
-def load_audio(path: str | os.PathLike[str], *, channel: str | int = "mix") -> Waveform:
+def load_audio(path: str | os.PathLike[str], *, channel: str | int = "mix", max_seconds: float = MAX_SECONDS) -> Waveform:
     """Return the sound of a file as mono float32 at 16 kHz, resampled by soxr (VHQ).
 
     libsndfile reads wav (8 to 32 bit, float, ADPCM, RF64), flac, ogg, opus, mp3, aiff, au, caf; ffmpeg the rest (m4a, aac, wma,
@@ -141,11 +141,12 @@ def load_audio(path: str | os.PathLike[str], *, channel: str | int = "mix") -> W
     Args:
         path: the file.
         channel: 'mix' (mean of all), 'left', 'right', or a channel's index from 0.
+        max_seconds: a longer sound is refused; at most 4 hours.
 
     Raises:
         AudioError: 'audio-missing', 'audio-not-a-file', 'audio-permission'; 'audio-empty' (no bytes, or no samples),
             'audio-unreadable', 'audio-truncated' (the file ends before its header says, or decoding breaks off), 'audio-not-finite'
-            (NaN or infinity), 'audio-rate' (not 1000..768000 Hz), 'audio-channel', 'audio-too-long' (over 4 hours),
+            (NaN or infinity), 'audio-rate' (not 1000..768000 Hz), 'audio-channel', 'audio-too-long' (over `max_seconds`),
             'audio-no-track', 'audio-no-ffmpeg', 'audio-no-pydub'.
     """
     name = os.fspath(path)
@@ -156,7 +157,7 @@ def load_audio(path: str | os.PathLike[str], *, channel: str | int = "mix") -> W
         _check_rate(name, header.rate)
     if header.missing:
         raise _truncated(name, f"at least {header.missing} bytes that its header declares are missing")
-    line, form = _read_file(name, header, start, channel)
+    line, form = _read_file(name, header, start, channel, min(max_seconds, MAX_SECONDS))
     odd = [code for code, met in (("streamed-wav", header.streamed), ("unended-ogg", header.unended)) if met]
     return line.finish(form, odd)
 
@@ -183,7 +184,7 @@ def _inspect(name: str) -> tuple[SoundHeader, bytes]:
     return header, start
 
 
-def _read_file(name: str, header: SoundHeader, start: bytes, channel: str | int) -> tuple[_Line, str]:
+def _read_file(name: str, header: SoundHeader, start: bytes, channel: str | int, max_seconds: float) -> tuple[_Line, str]:
     import soundfile
 
     class ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
@@ -200,15 +201,15 @@ def _read_file(name: str, header: SoundHeader, start: bytes, channel: str | int)
         file = ForwardFile(whole or source)
     except soundfile.LibsndfileError as error:
         if containers.needs_ffmpeg(start, os.path.splitext(name)[1]):
-            return _read_by_ffmpeg(name, channel)
+            return _read_by_ffmpeg(name, channel, max_seconds)
         raise _unreadable(name, _reason(error)) from None
     with file:
         if file.format == "RAW":  # libsndfile takes any bytes for sound behind suffixes such as .vox and .gsm
             raise _unreadable(name, "headerless sound does not say its rate and coding")
         _check_rate(name, file.samplerate)
         expected = _expected_frames(file, header)
-        _check_length(name, expected or 0, file.samplerate)
-        line = _Line(name, file.samplerate, file.channels, channel)
+        _check_length(name, expected or 0, file.samplerate, max_seconds)
+        line = _Line(name, file.samplerate, file.channels, channel, max_seconds)
         try:
             for block in _file_blocks(file, expected):
                 line.add(block)
@@ -239,10 +240,10 @@ def _file_blocks(file: Any, expected: int | None) -> Iterator[Samples]:
         yield block
 
 
-def _read_by_ffmpeg(name: str, channel: str | int) -> tuple[_Line, str]:
-    samples, rate, codec = ffmpeg.decode(name, max_seconds=MAX_SECONDS)
+def _read_by_ffmpeg(name: str, channel: str | int, max_seconds: float) -> tuple[_Line, str]:
+    samples, rate, codec = ffmpeg.decode(name, max_seconds=max_seconds)
     _check_rate(name, rate)
-    line = _Line(name, rate, samples.shape[1], channel)
+    line = _Line(name, rate, samples.shape[1], channel, max_seconds)
     for block in _array_blocks(samples):
         line.add(block)
     return line, f"ffmpeg {codec}"
@@ -263,8 +264,9 @@ def _array_blocks(array: npt.NDArray[Any]) -> Iterator[Samples]:
 class _Line:
     """Mixes and resamples blocks of one source, and watches what passes."""
 
-    def __init__(self, path: str | None, rate: int, channels: int, channel: str | int) -> None:
+    def __init__(self, path: str | None, rate: int, channels: int, channel: str | int, max_seconds: float = MAX_SECONDS) -> None:
         self.path, self.rate, self.channels = path, rate, channels
+        self._max_seconds = max_seconds
         self.frames = 0
         self._channel = _channel_index(path, channels, channel)
         self._parts: list[Samples] = []
@@ -286,7 +288,7 @@ class _Line:
         self._low, self._high = min(self._low, low), max(self._high, high)
         self._tops.append(_flat_tops(mono[:, np.newaxis] if block.shape[1] == 1 else block))
         self.frames += len(block)
-        _check_length(self.path, self.frames, self.rate)
+        _check_length(self.path, self.frames, self.rate, self._max_seconds)
         self._parts.append(mono if self._resampler is None else self._resampler.resample_chunk(mono))
 
     def finish(self, form: str, odd: list[str] | None = None) -> Waveform:
@@ -353,9 +355,10 @@ def _check_rate(path: str | None, rate: int) -> None:
                      "audio-rate")
 
 
-def _check_length(path: str | None, frames: int, rate: int) -> None:
-    if frames > MAX_SECONDS * rate:
-        raise _error(path, f"is longer than {MAX_SECONDS // 3600} hours, the limit for one line", "Cut it into lines.", "audio-too-long")
+def _check_length(path: str | None, frames: int, rate: int, max_seconds: float = MAX_SECONDS) -> None:
+    if frames > max_seconds * rate:
+        limit = f"{MAX_SECONDS // 3600} hours" if max_seconds == MAX_SECONDS else f"{max_seconds:g} s"
+        raise _error(path, f"is longer than {limit}, the limit for one line", "Cut it into lines.", "audio-too-long")
 
 
 def _broken_off(line: _Line, expected: int | None, reason: str) -> AudioError:

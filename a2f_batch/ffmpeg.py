@@ -17,6 +17,11 @@ from a2f_batch.errors import AudioError
 if TYPE_CHECKING:
     from pydub import AudioSegment
 
+# Files that are sound or video themselves. Playlists (HLS, DASH, ffconcat) are not: they name other files and addresses, which a file from
+# elsewhere is not to open.
+_DEMUXERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "asf", "avi", "flv", "aac", "ac3", "eac3", "dts", "mpegts", "mpeg", "amr", "amrnb",
+             "amrwb", "ogg", "caf", "ape", "wv", "tta", "wav", "w64", "mp3", "flac", "aiff", "au")
+
 INSTALL_FFMPEG = "Install ffmpeg so that it is on PATH, or run 'pip install imageio-ffmpeg', or save the sound as WAV or FLAC."
 
 
@@ -65,7 +70,8 @@ def _probe(executable: str, path: str) -> tuple[str, float]:
 
     pydub asks ffprobe for this, which imageio-ffmpeg does not carry; it does not ask when it is given the decoder.
     """
-    command = [executable, "-nostdin", "-hide_banner", "-i", os.path.abspath(path), "-vn", "-t", "0", "-f", "null", "-"]
+    command = [executable, "-nostdin", "-hide_banner", "-protocol_whitelist", "file", "-format_whitelist", ",".join(_DEMUXERS),
+               "-i", os.path.abspath(path), "-vn", "-t", "0", "-f", "null", "-"]
     try:
         answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError as error:

@@ -545,3 +545,22 @@ def test_ffmpeg_leaves_our_standard_input_alone(tmp_path: Path, rng: np.random.G
                             check=True, cwd=Path(__file__).parents[1])
     assert answer.stdout.strip() == "qqq the next line"
     assert answer.stderr == ""
+
+
+@pytest.mark.parametrize("playlist", [
+    "ffconcat version 1.0\nfile neighbour.m4a\n",
+    "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nneighbour.m4a\n#EXT-X-ENDLIST\n",
+], ids=["ffconcat", "hls"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".aac"])
+def test_a_playlist_behind_a_sounds_suffix_opens_no_other_file(tmp_path: Path, rng: np.random.Generator, playlist: str, suffix: str) -> None:
+    encode(wav(tmp_path, voice_like(rng)), tmp_path / "neighbour.m4a", "-c:a", "aac")
+    path = tmp_path / f"line{suffix}"
+    path.write_text(playlist)
+    assert code_of(path) == "audio-unreadable"
+
+
+def test_a_limit_of_seconds_holds_for_every_reader(tmp_path: Path, rng: np.random.Generator) -> None:
+    source = wav(tmp_path, voice_like(rng))
+    for path in (source, encode(source, tmp_path / "line.m4a", "-c:a", "aac"), encode(source, tmp_path / "line.mp3")):
+        assert code_of(path, max_seconds=SECONDS - 0.5) == "audio-too-long"
+        assert load_audio(path, max_seconds=SECONDS + 0.5).duration > 0

@@ -24,6 +24,7 @@ _COMMANDS = {
     "profile": "List the post-processing profiles, or show one.",
     "weights": "List, check, convert and export the networks' weights.",
     "dcc": "Build, install or take away the add-ons for Blender and Maya.",
+    "serve": "Render what programs send over HTTP: a small local service.",
     "bridge": "Answer one request of an add-on, as JSON; for programs.",
     "info": "Show what a clip or an exported animation holds.",
 }

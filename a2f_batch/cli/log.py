@@ -59,6 +59,15 @@ class Log(Protocol):
             warnings: codes of what deserves a look, beside those that `rendered` has.
         """
 
+    def tell(self, event: str, text: str, **facts: Any) -> None:
+        """Tell of what happened in a service.
+
+        Args:
+            event: kind, as the schema names it: listening, request, stream.
+            text: for people.
+            facts: for programs. JSON values.
+        """
+
     def warning(self, message: str, code: str) -> None:
         """Tell of something that deserves a look and stops nothing."""
 

@@ -92,6 +92,10 @@ class JsonLog:
             self._pace.states[state] += 1
         self._write("line", **event)
 
+    def tell(self, event: str, text: str, **facts: Any) -> None:
+        """Write the event."""
+        self._write(event, **facts)
+
     def warning(self, message: str, code: str) -> None:
         """Write the event 'warning'."""
         self._write("warning", code=code, message=message)

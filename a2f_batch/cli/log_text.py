@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from a2f_batch.batch.render import Rendered
 
 
+# What would break a line of the log, or turn it round.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _LABELS = {"render": "Rendering", "check": "Checking"}
 
 
@@ -48,6 +52,10 @@ class TextLog:
         """Move the progress on; failures are listed at the end."""
         if self._progress and state not in ("skipped", "kept"):
             self._progress.step(state)
+
+    def tell(self, event: str, text: str, **facts: Any) -> None:
+        """Print the text, with what a terminal would take for a command escaped."""
+        self.say(f"{time.strftime('%H:%M:%S')} {_CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)}", err=True)
 
     def warning(self, message: str, code: str) -> None:
         """Print the message."""

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from a2f_batch.errors import BatchError, ExportError
+from a2f_batch.batch.channel import read_channel as read_channel
+from a2f_batch.errors import ExportError
 from a2f_batch.export import Format, format_named
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -20,12 +21,21 @@ channel_option = click.option("--channel", default="mix", show_default=True,
                               help="Channel of the sound: mix, left, right or an index from 0.")
 
 
-def rendering_options(command: _Command) -> _Command:
-    """Add what decides the curves: fps, profile, project, channel, engine, device, precision."""
+def engine_options(command: _Command) -> _Command:
+    """Add what chooses the network and where it runs: engine, device, precision."""
     for option in (
         click.option("--precision", default="exact", show_default=True, help="exact (the same bytes again) or fast."),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1."),
         click.option("--engine", default="embedded", show_default=True, help="Name of weights, or path of a description (.json)."),
+    ):
+        command = option(command)
+    return command
+
+
+def rendering_options(command: _Command) -> _Command:
+    """Add what decides the curves: fps, profile, project, channel, engine, device, precision."""
+    command = engine_options(command)
+    for option in (
         channel_option,
         project_option,
         click.option("--profile", default="default", show_default=True, help="Post-processing profile: see `a2f-batch profile list`."),
@@ -45,16 +55,3 @@ def read_formats(text: str) -> tuple[Format, ...]:
     if not names:
         raise ExportError("No format is given.", "Give some, such as --formats glb,csv.", code="format-unknown")
     return tuple(format_named(name) for name in names)
-
-
-def read_channel(text: str) -> str | int:
-    """Return a channel policy: 'mix', 'left', 'right', or an index from 0.
-
-    Raises:
-        BatchError: none of these (code 'channel').
-    """
-    if text.isascii() and text.isdecimal() and len(text) < 4:
-        return int(text)
-    if text not in ("mix", "left", "right"):
-        raise BatchError(f"There is no channel {text!r}.", "Give mix, left, right or an index from 0.", code="channel")
-    return text

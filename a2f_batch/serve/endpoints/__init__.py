@@ -1,0 +1,1 @@
+"""The endpoints, a file a group: each makes a router for a service."""
