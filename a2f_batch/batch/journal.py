@@ -54,6 +54,32 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Noted:
+    """Everything that a reader of the folder wants of a line; see `Row` for what is the same.
+
+    Attributes:
+        line: its name.
+        frames, duration: of the clip; seconds of the sound; None unless rendered.
+        parts, outputs, facts, qc: JSON, as it is recorded.
+        updated: seconds since the epoch.
+    """
+
+    line: str
+    locale: str
+    character: str
+    id: str
+    state: str
+    frames: int | None
+    duration: float | None
+    parts: str | None
+    outputs: str
+    facts: str | None
+    qc: str | None
+    updated: float
+    problem: Problem | None
+
+
+@dataclass(frozen=True)
 class Run:
     """A run, for the record.
 
@@ -255,10 +281,10 @@ class Journal:
         if fewer:
             facts["keys"] = fewer
         with self._writing() as db:
-            db.execute("UPDATE lines SET state = 'done', outputs = ?, frames = ?, duration = ?, facts = ?, code = NULL, message = NULL,"
-                       " remedy = NULL, detail = NULL, device = ?, precision = ?, updated = ? WHERE line = ?",
-                       (outputs_text(outputs), rendered.frames, rendered.duration, json.dumps(facts), device, precision, time.time(),
-                        line_name(identity)))
+            db.execute("UPDATE lines SET state = 'done', outputs = ?, frames = ?, duration = ?, facts = ?, qc = ?, code = NULL,"
+                       " message = NULL, remedy = NULL, detail = NULL, device = ?, precision = ?, updated = ? WHERE line = ?",
+                       (outputs_text(outputs), rendered.frames, rendered.duration, json.dumps(facts), rendered.qc, device, precision,
+                        time.time(), line_name(identity)))
 
     def failed(self, identity: Identity, problem: Problem, outputs: Mapping[str, Output]) -> None:
         """Note that a line failed.
@@ -346,6 +372,23 @@ class Journal:
             some = found[start:start + CHUNK]
             theirs = dict(other._in("SELECT line, updated FROM lines WHERE line IN", [line for line, _, _ in some]))
             yield from ((line, outputs_from(outputs)) for line, updated, outputs in some if theirs.get(line, -1.0) < updated)
+
+    def noted(self) -> Iterator[Noted]:
+        """Yield every line, in order of names."""
+        for *columns, code, message, remedy, detail in self._query(
+                "SELECT line, locale, character, id, state, frames, duration, parts, outputs, facts, qc, updated,"
+                " code, message, remedy, detail FROM lines ORDER BY line"):
+            yield Noted(*[*columns, Problem(code, message or "", remedy or "", detail or "") if code else None])
+
+    def note_qc(self, lines: Iterable[tuple[str, float, str]]) -> None:
+        """Note figures that were measured after the run; a row that has changed since then stays.
+
+        Args:
+            lines: (name, the row's `updated` when it was read, JSON).
+        """
+        with self._writing() as db:
+            db.executemany("UPDATE lines SET qc = ? WHERE line = ? AND updated = ?",
+                           [(text, line, updated) for line, updated, text in lines])
 
     def count(self) -> int:
         """Return the number of lines."""
