@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -29,10 +28,10 @@ class Actor:
         material: of each triangle, shape (T,), int32.
         colors: linear, of each vertex, shape (V, 3).
         gloss: of each material, see `raster.Raster.draw`; shape (materials, 2).
-        targets: what moves it.
-        reach: row i: the vertices that target i moves, as [start, stop) of the three below; shape (targets, 2).
+        reach: row i: the vertices that weight i moves, as [start, stop) of the three below; shape (weights, 2).
         moved, offsets, tilts: which vertices, their offsets and their normals' at weight 1; shape (n,), (n, 3), (n, 3).
         face: lowest and highest corner of what the frame holds, metres, shape (2, 3).
+        both_sides: whether triangles are seen from behind, too.
     """
 
     vertices: Floats
@@ -41,15 +40,15 @@ class Actor:
     material: npt.NDArray[np.int32]
     colors: Floats
     gloss: Floats
-    targets: tuple[str, ...]
     reach: npt.NDArray[np.int64]
     moved: npt.NDArray[np.int64]
     offsets: Floats
     tilts: Floats
     face: npt.NDArray[np.float64]
+    both_sides: bool
 
     def posed(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Return vertices and normals (of any length) with `weights`, one a target."""
+        """Return vertices and normals (of any length) with `weights`, one a row of `reach`."""
         vertices, normals = self.vertices.copy(), self.normals.copy()
         for i in np.flatnonzero(np.abs(weights) > 1e-5):
             some = slice(*self.reach[i])
@@ -106,40 +105,40 @@ class Camera:
 
 
 @lru_cache(maxsize=4)
-def actor_of(meshes: Sequence[Mesh], targets: tuple[str, ...], names: tuple[tuple[str, ...], ...]) -> Actor:
+def actor_of(meshes: tuple[Mesh, ...], targets: tuple[tuple[str, ...], ...], *, both_sides: bool = False) -> Actor:
     """Return the actor of `meshes`.
 
     Args:
-        targets: what weights will be given for, in order; a target is moved in every mesh that has it.
-        names: of each mesh, which of its own targets each of `targets` is; '' where it has none.
+        targets: of each mesh, those that weights will be given for, in order.
+        both_sides: see `raster.Raster.draw`.
     """
     vertices, normals, triangles, material, colors, gloss = [], [], [], [], [], []
-    moved: list[list[npt.NDArray[np.int64]]] = [[] for _ in targets]
-    offsets: list[list[Floats]] = [[] for _ in targets]
-    tilts: list[list[Floats]] = [[] for _ in targets]
-    first = 0
-    for mesh, own in zip(meshes, names, strict=True):
-        for part in mesh.parts:
+    reach, moved = [], [np.zeros(0, np.int64)]
+    offsets, tilts = [np.zeros((0, 3), np.float32)], [np.zeros((0, 3), np.float32)]
+    first = start = 0
+    for mesh, own in zip(meshes, targets, strict=True):
+        firsts = np.cumsum([first, *(len(part.vertices) for part in mesh.parts)])
+        for part, at in zip(mesh.parts, firsts, strict=False):
             vertices.append(part.vertices)
             normals.append(part.normals)
-            triangles.append(part.triangles().astype(np.int32) + first)
+            triangles.append(part.triangles().astype(np.int32) + np.int32(at))
             material.append(np.full(len(triangles[-1]), len(gloss), np.int32))
             colors.append(np.broadcast_to(np.asarray(part.material.color, np.float32), part.vertices.shape))
             gloss.append(_gloss(part.material))
-            for i, name in enumerate(own):
-                if name and (morph := part.morphs.get(name)):
-                    moved[i].append(morph.indices.astype(np.int64) + first)
-                    offsets[i].append(morph.offsets)
-                    tilts[i].append(morph.normal_offsets)
-            first += len(part.vertices)
-    ends = np.cumsum([0, *(sum(map(len, one)) for one in moved)])
-    none = np.zeros((0, 3), np.float32)
-    everything = np.concatenate(vertices)
-    every_move = np.concatenate([np.zeros(0, np.int64), *(some for one in moved for some in one)])
-    every_offset = np.concatenate([none, *(some for one in offsets for some in one)])
+        for name in own:
+            begin = start
+            for part, at in zip(mesh.parts, firsts, strict=False):
+                if morph := part.morphs.get(name):
+                    moved.append(morph.indices.astype(np.int64) + at)
+                    offsets.append(morph.offsets)
+                    tilts.append(morph.normal_offsets)
+                    start += len(morph.indices)
+            reach.append((begin, start))
+        first = int(firsts[-1])
+    everything, every_move, every_offset = np.concatenate(vertices), np.concatenate(moved), np.concatenate(offsets)
     return Actor(everything, np.concatenate(normals), np.concatenate(triangles), np.concatenate(material), np.concatenate(colors),
-                 np.array(gloss, np.float32), targets, np.stack([ends[:-1], ends[1:]], axis=1), every_move, every_offset,
-                 np.concatenate([none, *(some for one in tilts for some in one)]), _face(everything, every_move, every_offset))
+                 np.array(gloss, np.float32), np.array(reach, np.int64).reshape(-1, 2), every_move, every_offset, np.concatenate(tilts),
+                 _face(everything, every_move, every_offset), both_sides)
 
 
 def _gloss(material: Material) -> tuple[float, float]:

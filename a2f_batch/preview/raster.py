@@ -21,17 +21,31 @@ SAMPLES = 2  # a side of a pixel: four samples
 # the right, and a rim from behind: the modelling of lips and cheeks comes from the key's angle.
 _DIRECTIONS = np.array([[-0.55, 0.60, 0.75], [0.80, 0.10, 0.60], [0.55, 0.55, -0.75], [-0.75, 0.25, -0.70]])
 _COLORS = np.array([[0.86, 0.81, 0.74], [0.22, 0.25, 0.30], [0.75, 0.85, 0.95], [0.35, 0.35, 0.40]])
-_SKY, _GROUND = np.array([0.20, 0.22, 0.25], np.float32), np.array([0.10, 0.085, 0.08], np.float32)
+_SKY, _GROUND = np.array([0.20, 0.22, 0.25]), np.array([0.10, 0.085, 0.08])
 # Light that wanders under the skin and comes out beyond the terminator, red the farthest.
-_WRAP = np.array([0.34, 0.18, 0.13], np.float32)
-_LEVELS = 4096
+_WRAP = np.array([0.34, 0.18, 0.13])
+_LEVELS, _SIDE = 4096, 256
 
 
-def _lights() -> Floats:
-    """Return direction, colour and half-way direction to the viewer of each light, shape (lights, 9)."""
-    directions = _DIRECTIONS / np.linalg.norm(_DIRECTIONS, axis=1, keepdims=True)
-    halves = directions + (0, 0, 1)
-    return np.hstack([directions, _COLORS, halves / np.linalg.norm(halves, axis=1, keepdims=True)]).astype(np.float32)
+def _tables(squarings: tuple[int, ...]) -> Floats:
+    """Return the light that surfaces send to the viewer by their normal: for each exponent diffuse (RGB) and highlight (RGB).
+
+    Lights and viewer stand still, so this is a table over the normal's y and x; shape (exponents, side, side, 6).
+    """
+    y, x = np.mgrid[1:-1:_SIDE * 1j, -1:1:_SIDE * 1j]
+    long = np.maximum(np.hypot(x, y), 1)  # outside the circle: the circle's edge
+    normal = np.stack([x / long, y / long, np.sqrt(np.maximum(1 - (x * x + y * y) / long ** 2, 0))], axis=-1)
+    up = 0.5 + 0.5 * normal[..., 1:2]
+    diffuse = _SKY * up + _GROUND * (1 - up)
+    shine = np.zeros((len(squarings), *diffuse.shape))
+    for direction, color in zip(_DIRECTIONS / np.linalg.norm(_DIRECTIONS, axis=1, keepdims=True), _COLORS, strict=True):
+        cosine = (normal @ direction)[..., None]
+        diffuse += color * np.maximum(cosine + _WRAP, 0) / (1 + _WRAP)
+        half = direction + (0, 0, 1)  # Blinn: half way between the light and the viewer, who is straight ahead
+        facing = np.maximum(normal @ (half / np.linalg.norm(half)), 0)[..., None] * (cosine > 0)
+        for i, times in enumerate(squarings):
+            shine[i] += color * facing ** (2 ** times)
+    return np.concatenate([np.broadcast_to(diffuse, shine.shape), shine], axis=-1).astype(np.float32)
 
 
 def _srgb() -> Pixels:
@@ -54,7 +68,8 @@ class Raster:
         self._nearness = np.zeros(shape, np.float32)
         self._triangle = np.zeros(shape, np.int32)
         self._shade = np.zeros((height, width), np.float32)
-        self._table, self._lights = _srgb(), _lights()
+        self._table = _srgb()
+        self._used: tuple[int, ...] = ()
         self._background = background
         # Linear again, for the edge pixels that are part head and part background.
         self._behind = np.interp(background, self._table, np.linspace(0, 1, _LEVELS)).astype(np.float32)
@@ -74,11 +89,15 @@ class Raster:
             both_sides: draw triangles from behind too, as sheets of hair or cloth want it.
             cavity: metres that a point lies behind its surroundings to be in deep shade.
         """
+        squarings = tuple(sorted(set(gloss[:, 1].astype(int).tolist())))
+        if squarings != self._used:
+            self._used, self._light = squarings, _tables(squarings)
+        shine_of = np.searchsorted(squarings, gloss[:, 1]).astype(np.int32)
         points = points * np.array([SAMPLES, SAMPLES, 1], np.float32)
         _scan(points, triangles, both_sides, self._nearness, self._triangle)
-        _cavities(self._nearness, self._shade, cavity, max(self.height // 26, 1))
-        _resolve(points, normals, triangles, material, colors, gloss, self._triangle, self._shade, self._background, self._behind,
-                 self._table, self._lights, _SKY, _GROUND, _WRAP, self._picture)
+        _cavities(self._nearness, self._shade, cavity, max(self.height // 52, 1))
+        _resolve(points, normals, triangles, material, colors, gloss[:, 0].copy(), shine_of, self._triangle, self._shade, self._background,
+                 self._behind, self._table, self._light, self._picture)
         return self._picture
 
 
@@ -114,12 +133,16 @@ def _scan(points, triangles, both_sides, nearness, triangle):  # type: ignore[no
         for y in range(top, bottom + 1):
             dy = np.float32(y) + half - ay
             wb, wc = dx * bu + dy * bv, dx * cu + dy * cv
+            inside = False
             for x in range(left, right + 1):
                 if wb >= zero and wc >= zero and wb + wc <= one:
+                    inside = True
                     near = az + wb * zb + wc * zc
                     if near > nearness[y, x]:
                         nearness[y, x] = near
                         triangle[y, x] = t
+                elif inside:  # a triangle's row has no holes
+                    break
                 wb += bu
                 wc += cu
 
@@ -131,25 +154,29 @@ def _cavities(nearness, shade, cavity, radius):  # type: ignore[no-untyped-def]
     Source: Luft, Colditz, Deussen, "Image enhancement by unsharp masking the depth buffer" (2006).
     """
     rows, columns = shade.shape
-    distance = np.zeros((rows, columns), np.float32)
-    there = np.zeros((rows, columns), np.float32)
+    half_rows, half_columns = (rows + 1) // 2, (columns + 1) // 2
+    distance = np.zeros((half_rows, half_columns), np.float32)
+    there = np.zeros((half_rows, half_columns), np.float32)
+    zero, one = np.float32(0.0), np.float32(1.0)
     for y in range(rows):
         for x in range(columns):
-            near = np.float32(0.0)
+            near = zero
             for k in range(SAMPLES * SAMPLES):
                 near = max(near, nearness[SAMPLES * y + k // SAMPLES, SAMPLES * x + k % SAMPLES])
-            if near > 0:
-                distance[y, x] = np.float32(1.0) / near
-                there[y, x] = 1
+            away = zero if near == zero else one / near
+            shade[y, x] = away
+            if away > zero:  # surroundings are as well told at half the size
+                distance[y // 2, x // 2] += away
+                there[y // 2, x // 2] += one
     far, weight = _blurred(_blurred(distance, radius), radius), _blurred(_blurred(there, radius), radius)
     for y in range(rows):
         for x in range(columns):
-            if there[y, x] > 0 and weight[y, x] > 0:
-                behind = (distance[y, x] - far[y, x] / weight[y, x]) / cavity
-                open_ = np.float32(1.0) - behind
+            around = weight[y // 2, x // 2]
+            if shade[y, x] > zero and around > zero:
+                open_ = one - (shade[y, x] - far[y // 2, x // 2] / around) / cavity
                 shade[y, x] = min(max(open_, np.float32(0.16)), np.float32(1.06))
             else:
-                shade[y, x] = 1
+                shade[y, x] = one
 
 
 @_compiled
@@ -183,27 +210,27 @@ def _blurred(image, radius):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _resolve(points, normals, triangles, material, colors, gloss, triangle, shades, background, behind,  # type: ignore[no-untyped-def]
-             table, lights, sky, ground, wrap, picture):
+def _resolve(points, normals, triangles, material, colors, strength, shine_of, triangle, shades, background, behind,  # type: ignore[no-untyped-def]
+             table, light, picture):
     """Light every pixel: once where all its samples are of one material, else each sample."""
     rows, columns, _ = picture.shape
     count = SAMPLES * SAMPLES
     zero, one, half = np.float32(0.0), np.float32(1.0), np.float32(0.5)
     part = one / np.float32(count)
-    top = np.float32(_LEVELS - 1)
+    top, reach = np.float32(_LEVELS - 1), np.float32((_SIDE - 1) / 2)
+    middle_of = reach + half
     for y in range(rows):
         for x in range(columns):
-            first = triangle[SAMPLES * y, SAMPLES * x]
-            alike, same, empty = first >= 0, first >= 0, 0
-            for k in range(count):
-                t = triangle[SAMPLES * y + k // SAMPLES, SAMPLES * x + k % SAMPLES]
-                empty += t < 0
-                same = same and t == first
-                alike = alike and t >= 0 and material[t] == material[first]
-            if empty == count:
+            sy, sx = SAMPLES * y, SAMPLES * x
+            first = triangle[sy, sx]
+            second, third, fourth = triangle[sy, sx + 1], triangle[sy + 1, sx], triangle[sy + 1, sx + 1]
+            same = first == second and first == third and first == fourth
+            if same and first < 0:
                 for k in range(3):
                     picture[y, x, k] = background[y, x, k]
                 continue
+            alike = same or (first >= 0 and second >= 0 and third >= 0 and fourth >= 0 and material[first] == material[second]
+                             and material[first] == material[third] and material[first] == material[fourth])
             nx = ny = nz = red = green = blue = all_red = all_green = all_blue = zero
             steps = 1 if same else count  # within a triangle the pixel's middle stands for all
             for k in range(steps):
@@ -232,34 +259,21 @@ def _resolve(points, normals, triangles, material, colors, gloss, triangle, shad
                 if alike and k < steps - 1:
                     continue
                 share, times = one / np.float32(steps) if alike else one, np.float32(count) if alike else one
-                length = math.sqrt(nx * nx + ny * ny + nz * nz)
-                if length > 0:
-                    nx, ny, nz = nx / length, ny / length, nz / length
-                up = half + half * ny
-                r, g, b_ = (sky[0] * up + ground[0] * (one - up), sky[1] * up + ground[1] * (one - up),
-                            sky[2] * up + ground[2] * (one - up))
-                sr = sg = sb = zero
-                strength, squarings = gloss[material[t], 0], int(gloss[material[t], 1])
-                for i in range(len(lights)):
-                    cosine = nx * lights[i, 0] + ny * lights[i, 1] + nz * lights[i, 2]
-                    r += lights[i, 3] * max(cosine + wrap[0], zero) / (one + wrap[0])
-                    g += lights[i, 4] * max(cosine + wrap[1], zero) / (one + wrap[1])
-                    b_ += lights[i, 5] * max(cosine + wrap[2], zero) / (one + wrap[2])
-                    if cosine > 0:
-                        # Blinn: half way between the light and the viewer, who is straight ahead.
-                        shine = max(nx * lights[i, 6] + ny * lights[i, 7] + nz * lights[i, 8], zero)
-                        for _ in range(squarings):
-                            shine *= shine
-                        shine *= strength
-                        sr += shine * lights[i, 3]
-                        sg += shine * lights[i, 4]
-                        sb += shine * lights[i, 5]
+                length = math.sqrt(nx * nx + ny * ny)
+                # Over the edge, as interpolated normals are now and then: the edge.
+                if nz > 0:
+                    length = math.sqrt(length * length + nz * nz)
+                inverse = reach / length if length > 0 else zero
+                column, row = int(nx * inverse + middle_of), int(middle_of - ny * inverse)
+                gleam, bright = shine_of[material[t]], strength[material[t]]
                 # What is dark in a face is red: shade takes the other two colours first.
                 shade = shades[y, x]
                 cool = min(shade, one)
-                all_red += times * shade * (red * share * r + sr)
-                all_green += times * shade * (green * share * g * (half + half * cool) + sg)
-                all_blue += times * shade * (blue * share * b_ * (half + half * cool) + sb)
+                all_red += times * shade * (red * share * light[gleam, row, column, 0] + bright * light[gleam, row, column, 3])
+                all_green += times * shade * (green * share * light[gleam, row, column, 1] * (half + half * cool)
+                                              + bright * light[gleam, row, column, 4])
+                all_blue += times * shade * (blue * share * light[gleam, row, column, 2] * (half + half * cool)
+                                             + bright * light[gleam, row, column, 5])
                 nx = ny = nz = red = green = blue = zero
             picture[y, x, 0] = table[int(min(max(all_red * part, zero), one) * top + half)]
             picture[y, x, 1] = table[int(min(max(all_green * part, zero), one) * top + half)]
