@@ -26,6 +26,8 @@ _COMMANDS = {
     "dcc": "Build, install or take away the add-ons for Blender and Maya.",
     "serve": "Render what programs send over HTTP: a small local service.",
     "bridge": "Answer one request of an add-on, as JSON; for programs.",
+    "preview": "Make review videos and a contact sheet of rendered lines.",
+    "plot": "Draw the curves of a clip, or how two clips differ.",
     "info": "Show what a clip or an exported animation holds.",
 }
 

@@ -26,15 +26,16 @@ class Progress(Protocol):
         """Show no more."""
 
 
-def progress(to_do: int, every: float, label: str) -> Progress:
+def progress(to_do: int, every: float, label: str, unit: str = "lines") -> Progress:
     """Return the progress of `to_do` lines: a bar at a terminal, else a line of text every `every` seconds. TERM=dumb has no bar.
 
     Args:
         label: what is going on; shown by the bar.
+        unit: what is counted.
     """
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return _Bar(to_do, label)
-    return _Lines(to_do, every)
+    return _Lines(to_do, every, unit)
 
 
 class Pace:
@@ -110,8 +111,8 @@ class _Bar:
 
 
 class _Lines:
-    def __init__(self, to_do: int, every: float) -> None:
-        self._pace = Pace(to_do)
+    def __init__(self, to_do: int, every: float, unit: str) -> None:
+        self._pace, self._unit = Pace(to_do), unit
         self._every = Every(every, self._tell)
 
     def step(self, state: str) -> None:
@@ -121,7 +122,7 @@ class _Lines:
         pace = self._pace
         failed = f", {pace.states['failed']} failed" if pace.states["failed"] else ""
         left = f", about {_clock(pace.seconds_left)} left" if pace.seconds_left is not None else ""
-        click.echo(f"{pace.finished} of {pace.to_do} lines{failed}, {pace.lines_per_second:.1f} lines/s{left}", err=True)
+        click.echo(f"{pace.finished} of {pace.to_do} {self._unit}{failed}, {pace.lines_per_second:.1f} {self._unit}/s{left}", err=True)
 
     def make_room(self) -> None:
         """Every line stands alone here."""

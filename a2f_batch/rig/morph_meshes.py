@@ -43,6 +43,25 @@ def morph_meshes(character: Character) -> tuple[Mesh, ...]:
                           "Export it again; the Khronos glTF validator names the fault.", code="character-format") from None
 
 
+@lru_cache(maxsize=4)
+def still_meshes(character: Character) -> tuple[Mesh, ...]:
+    """Return the meshes of all other nodes, which no channel moves: eyes, hair, clothes; placed as `morph_meshes` places its own.
+
+    Raises:
+        ExportError: see `morph_meshes`.
+    """
+    moving = {node.node for node in character.nodes}
+    try:
+        nodes, meshes = character.document["nodes"], character.document.get("meshes", [])
+        above = parents(nodes)
+        others = [(index, meshes[natural(node["mesh"])]) for index, node in enumerate(nodes) if "mesh" in node and index not in moving]
+        return tuple(_mesh(character, MorphNode(index, str(mesh.get("name") or "still"), tuple(map(str, range(_count(mesh)))), ()), above)
+                     for index, mesh in others if any(one.get("mode", _TRIANGLES) in (_TRIANGLES, _STRIP, _FAN) for one in mesh["primitives"]))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise ExportError(f"Can't read the meshes of the character '{character.path}' ({type(error).__name__}: {error}).",
+                          "Export it again; the Khronos glTF validator names the fault.", code="character-format") from None
+
+
 def target_names(node: MorphNode) -> tuple[str, ...]:
     """Return the names of a node's targets, none empty and none twice: 'Blink', 'Blink.001'."""
     found: dict[str, None] = {}
@@ -54,6 +73,11 @@ def target_names(node: MorphNode) -> tuple[str, ...]:
             name = f"{plain}.{copies:03}"
         found[name] = None
     return tuple(found)
+
+
+def _count(mesh: Json) -> int:
+    """Return how many targets a mesh has."""
+    return len(mesh["primitives"][0].get("targets", ()))
 
 
 def _mesh(character: Character, node: MorphNode, above: list[int | None]) -> Mesh:
@@ -91,7 +115,7 @@ def _part(character: Character, node: MorphNode, primitive: Json, above: list[in
     bent = _applied(upright, normals)
     length = np.maximum(np.linalg.norm(bent, axis=1, keepdims=True), np.float32(1e-12))
     morphs = {}
-    for name, target in zip(target_names(node), primitive["targets"], strict=True):
+    for name, target in zip(target_names(node), primitive.get("targets", ()), strict=True):
         offsets = _applied(turned, vectors(target["POSITION"])) if "POSITION" in target else np.zeros_like(points)
         tilts = _applied(upright, vectors(target["NORMAL"])) / length if "NORMAL" in target else np.zeros_like(points)
         moved = np.flatnonzero(offsets.any(axis=1) | tilts.any(axis=1))
