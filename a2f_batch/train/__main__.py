@@ -65,6 +65,99 @@ def evaluate(folder: Path | None, weights: str) -> None:
     click.echo(f"\njawOpen inferred at other frame rates, against the capture interpolated: {rates} fps.")
 
 
+@main.command()
+@_DATA
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("a2f_batch/train/visemes.json"), show_default=True,
+              help="The parameters' file.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def rules(folder: Path | None, out: Path, seed: int) -> None:
+    """Fit the co-articulation model, phones to curves, to the captured training sentences."""
+    from a2f_batch.train.coarticulation import write_visemes
+    from a2f_batch.train.dataset import read_corpus, tracks_of
+    from a2f_batch.train.fit_rules import fit_rules, likeness
+    from a2f_batch.train.grid_phones import grid_phones
+    from a2f_batch.train.recipe import Recipe, split_sentences
+
+    given = _given(folder)
+    corpus = read_corpus(given)
+    training, validation, _ = split_sentences(list(corpus.sentences), Recipe())
+    tracks, phones = tracks_of(corpus, training), grid_phones(given, corpus)
+    visemes = fit_rules(corpus, tracks, phones, training, seed)
+    write_visemes(visemes, out, f"python -m a2f_batch.train rules --seed {seed} on GRID speaker 1 (CC BY 4.0)")
+    click.echo("Correlation with the capture near speech, on the sentences to tune on:")
+    for name, value in likeness(corpus, tracks, phones, validation, visemes).items():
+        click.echo(f"  {name} {value:.2f}")
+
+
+@main.command()
+@_DATA
+@click.option("--root", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path(".cache/speech/corpus"), show_default=True,
+              help="The folder with the synthetic speech.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("weights/embedded_v1.onnx"), show_default=True)
+@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), default=Path(".cache/speech/v1.pt"), show_default=True,
+              help="Where the state of the run is kept; a run that finds one goes on from it.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--steps", type=click.IntRange(min=1), help="Of the optimiser; the recipe's if not given.")
+@click.option("--minutes", type=float, help="Stop after so many minutes; the same command goes on from the checkpoint.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+def voices(folder: Path | None, root: Path, out: Path, checkpoint: Path, seed: int, steps: int | None, minutes: float | None, threads: int) -> None:
+    """Train version 1: captured sentences and synthetic speech of many voices and languages, with curves by rule, together."""
+    from a2f_batch.train.coarticulation import read_visemes
+    from a2f_batch.train.dataset import read_corpus, tracks_of
+    from a2f_batch.train.examples import captured_examples, rule_examples
+    from a2f_batch.train.export_onnx import write_description, write_onnx
+    from a2f_batch.train.fit_speech import SpeechRecipe, fit_speech
+    from a2f_batch.train.grid_phones import grid_phones
+    from a2f_batch.train.recipe import Recipe, split_sentences
+
+    given = _given(folder)
+    recipe = SpeechRecipe(seed=seed, threads=threads, **({} if steps is None else {"steps": steps}))
+    corpus = read_corpus(given)
+    training, _, _ = split_sentences(list(corpus.sentences), Recipe())
+    examples = captured_examples(corpus, tracks_of(corpus, training), grid_phones(given, corpus), training)
+    examples += rule_examples(root, read_visemes())
+    for source in sorted({example.source for example in examples}):
+        lines = [len(example.audio) for example in examples if example.source == source]
+        click.echo(f"{source}: {len(lines)} lines, {sum(lines) / 16000 / 60:.1f} minutes")
+    network = fit_speech(examples, recipe, checkpoint, None if minutes is None else minutes * 60)
+    sha256 = write_onnx(network, out)
+    write_description(out, sha256=sha256, source=f"python -m a2f_batch.train voices --seed {seed} --steps {recipe.steps} on GRID speaker 1 (CC BY 4.0) "
+                      "and synthetic speech of Kokoro-82M (Apache-2.0), Piper en_US-joe (CC0) and espeak-ng; see the model card")
+    click.echo(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB, sha256 {sha256}).")
+
+
+@main.group()
+def speech() -> None:
+    """Make synthetic speech with exact phone times (extra [speech])."""
+
+
+_ROOT = click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(".cache/speech/corpus"), show_default=True,
+                     help="The folder with the speech.")
+
+
+@speech.command("make")
+@_ROOT
+@click.option("--corpus", type=click.Choice(["kokoro", "espeak", "piper"]), required=True, help="Who speaks.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), required=True, help="How much there shall be.")
+@click.option("--packages", type=click.Path(file_okay=False, path_type=Path), default=Path(".cache/speech/get"), show_default=True,
+              help="Where the voices' packages are kept; fetched when not there.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of texts, voices and manners.")
+def speech_make(root: Path, corpus: str, minutes: float, packages: Path, seed: int) -> None:
+    """Speak until --root holds --minutes; stop it at any time, the same command goes on."""
+    from a2f_batch.train.speech.make import make
+
+    click.echo(f"{make(corpus, root, packages, minutes, seed)} new utterances of {corpus} in '{root}'.")
+
+
+@speech.command("report")
+@_ROOT
+def speech_report(root: Path) -> None:
+    """Say how many minutes there are of each language."""
+    from a2f_batch.train.speech.make import report
+
+    click.echo(report(root))
+
+
 def _given(folder: Path | None) -> Path:
     if folder is None:
         raise click.UsageError("Missing option '--data'.")

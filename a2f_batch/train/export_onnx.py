@@ -17,6 +17,7 @@ from a2f_batch.names import vocabulary
 from a2f_batch.train.dataset import Array
 from a2f_batch.train.network import MouthNet
 from a2f_batch.train.recipe import AMPLITUDES, SAMPLE_RATE
+from a2f_batch.train.speech_network import SpeechNet
 
 OPSET = 17
 
@@ -24,7 +25,7 @@ OPSET = 17
 class Contract(nn.Module):
     """The network behind the contract's inputs and outputs: channels in the order of names/unitalker51.json, 0 where no track leads."""
 
-    def __init__(self, network: MouthNet) -> None:
+    def __init__(self, network: MouthNet | SpeechNet) -> None:
         super().__init__()
         self.network = network
         self.register_buffer("spreading", torch.from_numpy(spreading()))
@@ -44,7 +45,7 @@ def spreading() -> Array:
                     dtype=np.float32)
 
 
-def write_onnx(network: MouthNet, path: Path) -> str:
+def write_onnx(network: MouthNet | SpeechNet, path: Path) -> str:
     """Write the network to `path` and return the file's sha256.
 
     Raises:

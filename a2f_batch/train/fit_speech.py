@@ -1,0 +1,200 @@
+"""Fitting version 1 to captured and ruled speech together: mixed batches, masked losses, checkpoints that a stopped run goes on from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from a2f_batch.errors import A2FError
+from a2f_batch.export.atomic import replacing
+from a2f_batch.train.dataset import Array
+from a2f_batch.train.examples import Example
+from a2f_batch.train.network import STEP
+from a2f_batch.train.recipe import AMPLITUDES, SAMPLE_RATE
+from a2f_batch.train.sounds import Sounds, crop, noise
+from a2f_batch.train.speech_network import SpeechNet
+
+
+@dataclass(frozen=True)
+class SpeechRecipe:
+    """Every choice of a run besides the data; the split of GRID is `Recipe`'s.
+
+    Attributes:
+        steps: of the optimiser.
+        batch: crops in a step.
+        crop_seconds: a multiple of 0.04 s.
+        rate: peak of the one-cycle learning rate (AdamW).
+        shares: of a batch's crops by source; what is missing goes to the others. 'noise' is room tone with a resting face.
+        track_weights: in the loss; 1 for the rest.
+        difference_weight: of the error of differences over 20 and 40 ms.
+        opening_weight: of the error of jawOpen - mouthClose.
+        seal_weight: of what is still open where the lips are shut.
+        shut_weight: of the cross-entropy of shut lips.
+        viseme_weight: of the cross-entropy of the viseme.
+        averaging: of the weights that are kept: a moving average over some 1 / (1 - averaging) steps.
+        checkpoint_steps: a checkpoint is written this often.
+    """
+
+    seed: int = 0
+    steps: int = 6000
+    batch: int = 24
+    crop_seconds: float = 2.56
+    rate: float = 2e-3
+    weight_decay: float = 0.02
+    width: int = 192
+    dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4)
+    dropout: float = 0.1
+    shares: dict[str, float] = field(default_factory=lambda: {"grid": 0.40, "kokoro": 0.33, "espeak": 0.14, "piper": 0.08, "noise": 0.05})
+    track_weights: dict[str, float] = field(default_factory=lambda: {"jawOpen": 3.0, "mouthClose": 2.0, "mouthPucker": 2.0, "mouthFunnel": 1.5})
+    difference_weight: float = 0.5
+    opening_weight: float = 1.5
+    seal_weight: float = 2.0
+    shut_weight: float = 0.3
+    viseme_weight: float = 0.15
+    averaging: float = 0.998
+    checkpoint_steps: int = 100
+    threads: int = 1
+    sounds: Sounds = field(default_factory=Sounds)
+
+
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """A batch: audio (batch, samples), goals (batch, outputs, tracks + 2), classes (batch, outputs; -1 unknown)."""
+
+    audio: Tensor
+    goals: Tensor
+    classes: Tensor
+
+
+def fit_speech(examples: Sequence[Example], recipe: SpeechRecipe, checkpoint: Path | None = None, stop_after: float | None = None) -> SpeechNet:
+    """Train, or go on from `checkpoint` if it is there, and return the averaged network in evaluation mode.
+
+    A step draws from its own number alone, so a run that was stopped ends with the weights of one that was not.
+
+    Args:
+        stop_after: seconds after which to stop early, at a checkpoint; the schedule is that of the whole run.
+
+    Raises:
+        A2FError: there are no captured examples, or the checkpoint is another recipe's (code 'train-corpus').
+    """
+    by_source: dict[str, list[Example]] = {}
+    for example in examples:
+        by_source.setdefault(example.source, []).append(example)
+    if "grid" not in by_source:
+        raise A2FError("Training: there is no captured sentence among the examples.", "Give the GRID folder with --data.", code="train-corpus")
+    torch.set_num_threads(recipe.threads)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(recipe.seed)
+    spread = np.concatenate([example.goals.astype(np.float32) for example in by_source["grid"]])[:, :len(AMPLITUDES)].std(axis=0)
+    network = SpeechNet(recipe.width, recipe.dilations, recipe.dropout, np.maximum(spread, 1e-3))
+    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.averaging),
+                                                  use_buffers=True)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=recipe.steps, pct_start=0.15)
+    parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
+    first = _resume(checkpoint, recipe, parts)
+    began = time.monotonic()
+    losses: list[float] = []
+    network.train()
+    for step in (bar := tqdm(range(first, recipe.steps), initial=first, total=recipe.steps, unit="step", disable=None)):
+        torch.manual_seed(recipe.seed * 1_000_003 + step)  # of dropout
+        crops = draw_crops(by_source, recipe, np.random.default_rng([recipe.seed, step]))
+        terms = losses_of(network, crops, recipe)
+        loss = sum(terms.values(), torch.zeros(()))
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call, unused-ignore]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        average.update_parameters(network)
+        losses.append(float(loss.detach()))
+        bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}")
+        if (step + 1) % recipe.checkpoint_steps == 0 or step + 1 == recipe.steps:
+            _save(checkpoint, recipe, step + 1, parts, losses[-recipe.checkpoint_steps:], terms)
+            if stop_after is not None and time.monotonic() - began > stop_after:
+                break
+    kept = average.module
+    assert isinstance(kept, SpeechNet)
+    return kept.eval()
+
+
+def draw_crops(by_source: dict[str, list[Example]], recipe: SpeechRecipe, random: np.random.Generator) -> Crops:
+    """Return a batch, drawn by the recipe's shares."""
+    outputs = round(recipe.crop_seconds * SAMPLE_RATE / STEP)
+    sources = [source for source in recipe.shares if source == "noise" or source in by_source]
+    shares = np.array([recipe.shares[source] for source in sources])
+    drawn = []
+    for source in random.choice(sources, recipe.batch, p=shares / shares.sum()):
+        if source == "noise":
+            rest = np.zeros((outputs, len(AMPLITUDES) + 2), dtype=np.float32)
+            rest[:, -1] = 1
+            audio = noise(round(recipe.crop_seconds * SAMPLE_RATE), random) * 10 ** (random.uniform(-12, 6) / 20)
+            drawn.append((np.asarray(audio, dtype=np.float32), rest, np.zeros(outputs, dtype=np.float32)))
+        else:
+            some = by_source[source]
+            drawn.append(crop(some[int(random.integers(len(some)))], recipe.crop_seconds, outputs, recipe.sounds, random))
+    audio, goals, classes = (torch.from_numpy(np.stack(column)) for column in zip(*drawn, strict=True))
+    return Crops(audio, goals, classes.to(torch.int64))
+
+
+def losses_of(network: SpeechNet, crops: Crops, recipe: SpeechRecipe) -> dict[str, Tensor]:
+    """Return the terms of the loss, weighted."""
+    steps = network.encode(crops.audio)
+    found, shut_logit = network.read(steps)
+    n_outputs = crops.goals.shape[1]
+    found, shut_logit = found[:, :n_outputs], shut_logit[:, :n_outputs]
+    wanted, opening, shut = crops.goals[..., :-2], crops.goals[..., -2], crops.goals[..., -1]
+    spread = network.get_buffer("spread")
+    weights = torch.tensor([recipe.track_weights.get(name, 1.0) for name in AMPLITUDES]) / spread ** 2
+    error = found - wanted
+    differences = [(error[:, lag:] - error[:, :-lag]).square() for lag in (1, 2)]
+    jaw = spread[network.jaw] ** 2
+    parted = found[..., network.jaw] - found[..., network.close]
+    return {
+        "tracks": (error.square() * weights).mean(),
+        "differences": recipe.difference_weight * sum(((one * weights).mean() for one in differences), torch.zeros(())),
+        "opening": recipe.opening_weight * ((parted - opening).square() / jaw).mean(),
+        "seal": recipe.seal_weight * (torch.relu(parted).square() * (shut > 0.7) / jaw).mean(),
+        "shut": recipe.shut_weight * functional.binary_cross_entropy_with_logits(shut_logit, shut.clamp(0, 1)),
+        "viseme": recipe.viseme_weight * functional.cross_entropy(network.name(steps)[:, :n_outputs].flatten(0, 1), crops.classes.flatten(),
+                                                                  ignore_index=-1),
+    }
+
+
+def averaged(checkpoint: Path, spread_from: SpeechRecipe | None = None) -> SpeechNet:
+    """Return the averaged network of a checkpoint, in evaluation mode."""
+    stored = torch.load(checkpoint, weights_only=True)
+    recipe = spread_from or SpeechRecipe()
+    network = SpeechNet(recipe.width, recipe.dilations, recipe.dropout)
+    network.load_state_dict({name.removeprefix("module."): value for name, value in stored["average"].items() if name.startswith("module.")})
+    return network.eval()
+
+
+def _save(checkpoint: Path | None, recipe: SpeechRecipe, step: int, parts: dict[str, object], losses: list[float], terms: dict[str, Tensor]) -> None:
+    if checkpoint is None:
+        return
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(checkpoint) as file:
+        torch.save({"recipe": repr(asdict(recipe)), "step": step,
+                    **{name: part.state_dict() for name, part in parts.items()}}, file)  # type: ignore[attr-defined]
+    with checkpoint.with_suffix(".log").open("a", encoding="utf-8") as log:
+        log.write(f"step {step} loss {np.mean(losses):.4f} " + " ".join(f"{name} {float(term.detach()):.3f}" for name, term in terms.items()) + "\n")
+
+
+def _resume(checkpoint: Path | None, recipe: SpeechRecipe, parts: dict[str, object]) -> int:
+    if checkpoint is None or not checkpoint.exists():
+        return 0
+    stored = torch.load(checkpoint, weights_only=True)
+    if stored["recipe"] != repr(asdict(recipe)):
+        raise A2FError(f"Going on from '{checkpoint}': it was written by another recipe.", "Give another --checkpoint, or delete it.", code="train-corpus")
+    for name, part in parts.items():
+        part.load_state_dict(stored[name])  # type: ignore[attr-defined]
+    return int(stored["step"])
