@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from a2f_batch.clip import FaceClip, Values
 from a2f_batch.errors import ClipError
+from a2f_batch.export.opening import read_bytes
 from a2f_batch.export.reduce import MAX_FRAMES, Frames, evaluate
 from a2f_batch.export.timing import assume_fps, infer_fps
 from a2f_batch.rates import parse_fps
@@ -33,11 +34,7 @@ def read(path: Path) -> FaceClip:
             unevenly (codes 'clip-unreadable', 'clip-cut', 'clip-format', 'clip-uneven').
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ClipError(f"Can't read '{path}': {error.strerror}.", "Give the path of a .glb or .gltf file.",
-                        code="clip-unreadable") from None
+    content = read_bytes(path, "a .glb or .gltf file")
     try:
         return _clip(*(_glb(content, path) if content[:4] == b"glTF" else _gltf(content, path)), path)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ZeroDivisionError, struct.error) as error:

@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 import pygltflib
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, example, given, seed, settings
 from hypothesis import strategies as st
 from open_reader import OpenReader
 from pxr import Usd, UsdSkel
@@ -292,6 +292,10 @@ def rename_targets(path, targets):
     path.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(body)) + body)
 
 
+PLAIN = {"names": ARKIT_52[:1], "values": np.eye(1, dtype=np.float32), "start": Fraction(0), "fps": Fraction(30),
+         "meta": {"line": "\ud800"}}
+
+
 @pytest.mark.fuzz
 @pytest.mark.parametrize(("name", "importer"), [("glb", "gltf"), ("fbx", "fbx"), ("fbx", "ufbx")])
 def test_blender_keys_targets_of_any_names(name, importer, readers, tmp_path):
@@ -299,6 +303,8 @@ def test_blender_keys_targets_of_any_names(name, importer, readers, tmp_path):
 
     @holds(100)
     @given(parts=asked(), mesh=NAMES, part=NAMES, material=NAMES)
+    @example(PLAIN, "\ud800", "\udc00", "a\ud800")
+    @example(PLAIN, "a\x00b", "\ufffe", "\x00")
     def property(parts, mesh, part, material):
         if written(lambda: export(FaceClip(**parts), path, mesh=carrier(dict.fromkeys(parts["names"]), mesh, part, material))):
             # It cuts names at 63 bytes and numbers what is then the same; the order stays. Its FBX importers then lose the curves.
