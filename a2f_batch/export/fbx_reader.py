@@ -15,6 +15,7 @@ from a2f_batch.errors import ClipError
 from a2f_batch.export.fbx_binary import Node, decode, unreadable
 from a2f_batch.export.fbx_document import CUSTOM_TIME_MODE, LAST_TICK, TICKS_PER_SECOND, TIME_MODES
 from a2f_batch.export.fbx_keys import frames_of, key_times, tangents
+from a2f_batch.export.opening import read_bytes
 from a2f_batch.export.reduce import MAX_FRAMES, evaluate
 from a2f_batch.rates import MAX_FPS, MIN_FPS
 
@@ -38,12 +39,7 @@ def read(path: Path) -> FaceClip:
             linear nor cubic (code 'clip-format').
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ClipError(f"Can't read '{path}': {error.strerror or error}.", "Give the path of an FBX file.",
-                        code="clip-unreadable") from None
-    _, scene = decode(content, str(path))
+    _, scene = decode(read_bytes(path, "an FBX file"), str(path))
     fps = _scene_fps(scene, path)
     channels: dict[str, npt.NDArray[np.float32]] = {}
     start, grid = Fraction(0), np.zeros(0, np.int64)

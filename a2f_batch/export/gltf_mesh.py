@@ -17,7 +17,7 @@ from a2f_batch.export.gltf_file import Json
 from a2f_batch.export.gltf_takes import Keying, Moves
 from a2f_batch.export.reduce import allowed
 from a2f_batch.export.rotations import EYE_PARTS, eye_centre, quaternions, turns
-from a2f_batch.export.tracks import check_names, check_targets, weights_for
+from a2f_batch.export.tracks import as_text, check_names, check_targets, weights_for
 from a2f_batch.rig.joints import Joint
 from a2f_batch.rig.mesh import Material, Mesh, Part
 
@@ -91,11 +91,13 @@ def _laid_out(mesh: Mesh, rotations: bool) -> MeshRig:
     materials = list(dict.fromkeys(part.material for part in mesh.parts))
     document.materials = [_material(material) for material in materials]
     # Of nodes and scenes that share a name, three.js and Blender number all but one: never the mesh that somebody looks for.
-    root = mesh.name if all(part.name != mesh.name for part in mesh.parts) else f"{mesh.name}_root"
+    root = as_text(mesh.name)
+    if root in [as_text(part.name) for part in mesh.parts]:
+        root += "_root"
     document.nodes = [pygltflib.Node(name=root, children=list(range(1, len(mesh.parts) + 1)))]
     document.scenes, document.scene = [pygltflib.Scene(nodes=[0])], 0
     for index, part in enumerate(mesh.parts):
-        document.nodes.append(pygltflib.Node(name=part.name, mesh=index))
+        document.nodes.append(pygltflib.Node(name=as_text(part.name), mesh=index))
         document.meshes.append(_mesh(part, materials.index(part.material), document.accessors, buffer))
     document.bufferViews = buffer.views
     animated = tuple((index, tuple(part.morphs)) for index, part in enumerate(mesh.parts, start=1) if part.morphs)
@@ -122,7 +124,7 @@ def _joints(mesh: Mesh, nodes: list[pygltflib.Node]) -> tuple[tuple[Joint, int, 
 
 def _material(material: Material) -> pygltflib.Material:
     # Double sided: open parts (the mouth's inside, lids) are seen from behind too.
-    return pygltflib.Material(name=material.name, doubleSided=True, alphaCutoff=None, emissiveFactor=None, pbrMetallicRoughness=(
+    return pygltflib.Material(name=as_text(material.name), doubleSided=True, alphaCutoff=None, emissiveFactor=None, pbrMetallicRoughness=(
         pygltflib.PbrMetallicRoughness(baseColorFactor=[*material.color, 1.0], metallicFactor=0.0, roughnessFactor=material.roughness)))
 
 
@@ -145,7 +147,7 @@ def _mesh(part: Part, material: int, accessors: list[pygltflib.Accessor], buffer
         TEXCOORD_0=add(part.uv, pygltflib.VEC2, pygltflib.ARRAY_BUFFER)))
     primitive.indices = add(flat, pygltflib.SCALAR, pygltflib.ELEMENT_ARRAY_BUFFER)
     primitive.targets = _targets(part, accessors, buffer)
-    return pygltflib.Mesh(name=part.name, primitives=[primitive], weights=[0.0] * len(part.morphs),
+    return pygltflib.Mesh(name=as_text(part.name), primitives=[primitive], weights=[0.0] * len(part.morphs),
                           extras={"targetNames": list(part.morphs)} if part.morphs else {})
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from a2f_batch.clip import FaceClip, Values
 from a2f_batch.errors import ClipError
+from a2f_batch.export.opening import read_bytes
 from a2f_batch.export.reduce import MAX_FRAMES, Frames, evaluate
 from a2f_batch.export.timing import assume_fps, infer_fps
 from a2f_batch.rates import parse_fps
@@ -45,11 +46,7 @@ def read_document(path: Path) -> tuple[dict[str, Any], bytes]:
         ClipError: not glTF, cut, or its buffer is another file (codes 'clip-unreadable', 'clip-cut', 'clip-format').
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ClipError(f"Can't read '{path}': {error.strerror}.", "Give the path of a .glb or .gltf file.",
-                        code="clip-unreadable") from None
+    content = read_bytes(path, "a .glb or .gltf file")
     with _well_formed(path):
         return _glb(content, path) if content[:4] == b"glTF" else _gltf(content, path)
 

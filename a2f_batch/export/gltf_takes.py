@@ -18,7 +18,7 @@ from a2f_batch.export.atomic import replacing
 from a2f_batch.export.gltf_audio import AudioMode, described, embedded, linked
 from a2f_batch.export.gltf_file import Json, write_glb, write_gltf
 from a2f_batch.export.reduce import Interpolation, KeyCount, Tolerance, reduce_keys, slopes
-from a2f_batch.export.tracks import check_range
+from a2f_batch.export.tracks import as_text, check_range
 from a2f_batch.rates import fps_text
 from a2f_batch.rig.matching import UserMap
 from a2f_batch.rig.mesh import Mesh
@@ -129,7 +129,8 @@ class TakesFile:
         if len(keys) == 1:  # CUBICSPLINE wants two
             keying = replace(keying, interpolation="linear")
         sound = embedded(audio) if audio is not None and keying.audio_mode == "embed" else None
-        animation: Json = {"name": name, "channels": [], "samplers": [], "extras": {"fps": fps_text(clip.fps), "start": str(clip.start)}}
+        animation: Json = {"name": as_text(name), "channels": [], "samplers": [],
+                           "extras": {"fps": fps_text(clip.fps), "start": str(clip.start)}}
 
         def drive(node: int, path: str, input_index: int, output_index: int, interpolation: str) -> None:
             animation["channels"].append({"sampler": len(animation["samplers"]), "target": {"node": node, "path": path}})

@@ -55,6 +55,14 @@ def weights_for(clip: FaceClip, targets: Sequence[str]) -> Values:
     return weights
 
 
+def as_text(name: str) -> str:
+    """Return a name that nobody looks up (of a take, a mesh, a material) as UTF-8 can hold it: half a surrogate pair becomes '?'.
+
+    JSON would let it through, and Blender's glTF importer fails on it.
+    """
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
 def check_names(clip: FaceClip, *, reserved: Collection[str], format: str) -> None:
     """Refuse channel names that a file can't carry.
 

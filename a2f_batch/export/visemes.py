@@ -11,6 +11,7 @@ import numpy as np
 from a2f_batch.clip import FaceClip
 from a2f_batch.errors import A2FError, ClipError
 from a2f_batch.export.atomic import replacing
+from a2f_batch.export.opening import read_bytes
 from a2f_batch.names import vocabulary
 from a2f_batch.rates import fps_text, parse_fps
 from a2f_batch.rig.matching import match
@@ -53,14 +54,13 @@ def read(path: Path) -> FaceClip:
     Raises:
         ClipError: missing, or not such a file (codes 'clip-unreadable', 'clip-format').
     """
+    text = read_bytes(path, "a viseme file")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(text.decode("utf-8"))
         if content["format"] != _FORMAT or content["version"] != _VERSION:
             raise ValueError(f"it is {content['format']!r} version {content['version']!r}")
         return FaceClip(tuple(content["visemes"]), np.array(content["weights"], dtype=np.float32), parse_fps(content["fps"]),
                         Fraction(content["start"]))
-    except OSError as error:
-        raise ClipError(f"Can't read '{path}': {error.strerror}.", "Give the path of a viseme file.", code="clip-unreadable") from None
     except A2FError as error:
         raise ClipError(f"Can't read '{path}': {error.problem}", error.remedy, code="clip-format") from None
     except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:

@@ -15,9 +15,10 @@ from a2f_batch.clip import FaceClip, Values
 from a2f_batch.errors import ClipError, ExportError
 from a2f_batch.export.atomic import replacing
 from a2f_batch.export.gltf_file import write_glb
+from a2f_batch.export.opening import read_bytes
 from a2f_batch.export.reduce import MAX_FRAMES, KeyCount, evaluate, reduce_keys
 from a2f_batch.export.timing import assume_fps, infer_fps
-from a2f_batch.export.tracks import check_names, check_range
+from a2f_batch.export.tracks import as_text, check_names, check_range
 from a2f_batch.names import ROTATIONS, vocabulary
 from a2f_batch.rates import fps_text, parse_fps
 from a2f_batch.rig.matching import match
@@ -71,10 +72,7 @@ def read(path: Path) -> FaceClip:
     Raises:
         ClipError: no VRM Animation, cut, or keyed between frames (codes 'clip-unreadable', 'clip-format', 'clip-uneven').
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ClipError(f"Can't read '{path}': {error.strerror}.", "Give the path of a .vrma file.", code="clip-unreadable") from None
+    content = read_bytes(path, "a .vrma file")
     try:
         return _clip(pygltflib.GLTF2.load_from_bytes(content), path)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OSError, ZeroDivisionError, struct.error) as error:
@@ -115,7 +113,7 @@ def _document(clip: FaceClip, kind: str, path: Path, take: str, tolerance: float
         "asset": {"generator": "a2f-batch", "version": "2.0"}, "extensionsUsed": [_EXTENSION],
         "extensions": {_EXTENSION: {"specVersion": "1.0", "expressions": {kind: expressions}}},
         "scene": 0, "scenes": [{"nodes": list(range(len(clip.names)))}], "nodes": [{"name": name} for name in clip.names],
-        "animations": [{"name": take, "samplers": samplers, "channels": channels,
+        "animations": [{"name": as_text(take), "samplers": samplers, "channels": channels,
                         "extras": {"fps": fps_text(clip.fps), "start": str(clip.start)}}],
         "accessors": accessors, "bufferViews": views, "buffers": [{"byteLength": len(content)}],
     }, bytes(content), keys

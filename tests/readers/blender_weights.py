@@ -5,6 +5,7 @@ import os
 import sys
 
 import bpy
+from blender_curves import in_slot, keyed
 
 
 def opened(fps, path):
@@ -17,13 +18,8 @@ def opened(fps, path):
 
 def curve(shape_keys, block):
     """[[frame, value], ...] of one shape key, None if it is not animated."""
-    animation = shape_keys.animation_data
-    curves = animation.action.layers[0].strips[0].channelbag(animation.action_slot).fcurves
-    found = curves.find(block.path_from_id("value"))
-    if found is None:
-        return None
-    assert {key.interpolation for key in found.keyframe_points} == {"LINEAR"}
-    return [list(key.co) for key in found.keyframe_points]
+    found = in_slot(shape_keys.animation_data).find(block.path_from_id("value"))
+    return None if found is None else keyed(found).tolist()
 
 
 out, *arguments = sys.argv[1:]

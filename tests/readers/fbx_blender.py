@@ -10,8 +10,8 @@ import sys
 
 import bpy
 import numpy as np
+from blender_curves import in_slot, keyed
 
-LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
 IMPORTERS = {"python": bpy.ops.import_scene.fbx, "c++": bpy.ops.wm.fbx_import}
 
 
@@ -50,19 +50,8 @@ def curves_of(keys):
     """Shape key -> [[frame, value], ...]."""
     if keys is None:
         return {}
-    animation = keys.animation_data
-    curves = animation.action.layers[0].strips[0].channelbag(animation.action_slot).fcurves
     named = {block.path_from_id("value"): block.name for block in keys.key_blocks}
-    return {named[curve.data_path]: keys_of(curve) for curve in curves}
-
-
-def keys_of(curve):
-    keys = curve.keyframe_points
-    found, interpolations = np.empty(2 * len(keys)), np.empty(len(keys), int)
-    keys.foreach_get("co", found)
-    keys.foreach_get("interpolation", interpolations)
-    assert (interpolations == LINEAR).all()
-    return found.reshape(-1, 2).tolist()
+    return {named[curve.data_path]: keyed(curve).tolist() for curve in in_slot(keys.animation_data)}
 
 
 if sys.argv[1] == "--export":

@@ -12,9 +12,9 @@ import traceback
 
 import bpy
 import numpy as np
+from blender_curves import keyed
 
 IMPORTERS = {"gltf": bpy.ops.import_scene.gltf, "fbx": bpy.ops.import_scene.fbx, "ufbx": bpy.ops.wm.fbx_import}
-LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
 
 
 def opened(importer, path):
@@ -49,15 +49,6 @@ def animated(animation):
     actions = {(one.action, one.action_slot) for one in ([animation] if animation.action else strips)}
     ((action, slot),) = actions
     return action.layers[0].strips[0].channelbag(slot).fcurves
-
-
-def keyed(curve):
-    keys = curve.keyframe_points
-    found, interpolations = np.empty(2 * len(keys)), np.empty(len(keys), int)
-    keys.foreach_get("co", found)
-    keys.foreach_get("interpolation", interpolations)
-    assert (interpolations == LINEAR).all()
-    return found.reshape(-1, 2)
 
 
 def packed(array, kind):

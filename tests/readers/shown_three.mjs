@@ -1,31 +1,9 @@
 // three.js: node shown_three.mjs, a path of a .glb, .gltf or .fbx file a line on stdin -> one line of JSON for each: what its mixer shows of
 // the last animation on every mesh at every key time: {"name", "times": float64, "meshes": {mesh: {"targets": [...], "weights": float32, a row
 // a time}}}, arrays as base64; or {"error"}.
-import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { AnimationMixer, LoopOnce } from "three";
-import { FBXLoader } from "three/examples/jsm/loaders/FBXLoader.js";
-import { GLTFLoader } from "three/examples/jsm/loaders/GLTFLoader.js";
-
-// Browsers have these; node does not, and three's loader of data: addresses asks for them.
-globalThis.ProgressEvent ??= class extends Event {};
-globalThis.self ??= globalThis;
-
-async function opened(path) {
-  const bytes = await readFile(path);
-  const content = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
-  if (path.endsWith(".fbx")) {
-    const scene = new FBXLoader().parse(content, "");
-    return { scene, animations: scene.animations };
-  }
-  const loader = new GLTFLoader();
-  // Images need a browser to decode them; the weights do not.
-  loader.register((parser) => ({
-    name: "no_images",
-    beforeRoot: async () => parser.json.materials?.forEach((material) => { delete material.pbrMetallicRoughness; }),
-  }));
-  return loader.parseAsync(content, "");
-}
+import { opened } from "./three_scene.mjs";
 
 const packed = (array) => Buffer.from(array.buffer).toString("base64");
 
