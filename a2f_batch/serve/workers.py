@@ -78,6 +78,8 @@ class Workers:
             BatchError: the process died (code 'worker-lost'), or was ended because it took too long ('render-timeout').
         """
         worker = await self._idle.get()
+        if worker.is_broken:  # killed by somebody while it had nothing to do
+            worker = self._replaced(worker)
         try:
             future = worker.pool.submit(function, *args, **kwargs)
             done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=self._render_seconds)
@@ -91,15 +93,18 @@ class Workers:
         finally:
             # What is still at work here is of nobody's use: it took too long, or its client went away.
             if worker.is_broken or not future.done():
-                worker.end()
-                self._all.discard(worker)
-                worker = self._started()
+                worker = self._replaced(worker)
             self._idle.put_nowait(worker)
 
     def close(self) -> None:
         """End all processes."""
         for worker in self._all:
             worker.end()
+
+    def _replaced(self, worker: _Worker) -> _Worker:
+        worker.end()
+        self._all.discard(worker)
+        return self._started()
 
     def _started(self) -> _Worker:
         worker = _Worker(self._choice)
