@@ -23,6 +23,7 @@ MAX_SECONDS = 4 * 3600
 SILENT_PEAK = 2.0 ** -15  # one step of 16 bits: dither round zero is silence too
 
 _BLOCK_FRAMES = 1 << 16
+_AT_PEAK = 0.9995  # of the peak: the dither of a sound that was clipped and then made quieter stays within
 _MAX_CHANNELS = 64
 # libsndfile's frame count for a stream that does not state one is the largest int64.
 _UNKNOWN_FRAMES = 1 << 62
@@ -42,6 +43,8 @@ class SourceFacts:
         channels: number of channels of the source.
         frames: samples per channel of the source, as decoded.
         format: container and coding, such as 'WAV PCM_16'; 'array' for an array.
+        peak: largest sample of any channel, before mixing and resampling; 1 is full scale.
+        clipped: share of the samples that lie on flat tops: three and more on end, in one channel, at the line's peak.
     """
 
     path: str | None
@@ -49,6 +52,8 @@ class SourceFacts:
     channels: int
     frames: int
     format: str
+    peak: float = 0.0
+    clipped: float = 0.0
 
     @property
     def duration(self) -> Fraction:
@@ -266,6 +271,7 @@ class _Line:
         self._channel = _channel_index(path, channels, channel)
         self._parts: list[Samples] = []
         self._low = self._high = 0.0
+        self._tops: list[tuple[float, int]] = []  # of each block: peak, samples on flat tops there
         self._resampler: Any = None
         if rate != SAMPLE_RATE:
             import soxr
@@ -280,6 +286,7 @@ class _Line:
             raise _error(self.path, f"holds a sample that is not a finite number (NaN or infinity), the first at {at:.3f} s",
                          "Find out what wrote it; export the sound again.", "audio-not-finite")
         self._low, self._high = min(self._low, low), max(self._high, high)
+        self._tops.append(_flat_tops(mono[:, np.newaxis] if block.shape[1] == 1 else block))
         self.frames += len(block)
         _check_length(self.path, self.frames, self.rate, self._max_seconds)
         self._parts.append(mono if self._resampler is None else self._resampler.resample_chunk(mono))
@@ -297,7 +304,26 @@ class _Line:
         samples.setflags(write=False)
         silent = max(self._high, -self._low) <= SILENT_PEAK
         warnings = (*(odd or ()), *(("all-silent",) if silent else ()))
-        return Waveform(samples, SourceFacts(self.path, self.rate, self.channels, self.frames, form), warnings=warnings)
+        peak = max(top for top, _ in self._tops)
+        clipped = sum(count for top, count in self._tops if top >= _AT_PEAK * peak) / (self.frames * self.channels)
+        return Waveform(samples, SourceFacts(self.path, self.rate, self.channels, self.frames, form, peak, clipped), warnings=warnings)
+
+
+def _flat_tops(block: Samples) -> tuple[float, int]:
+    """Return the peak of all channels, and how many samples lie, three and more on end, at it."""
+    size = np.abs(block)
+    peak = float(size.max())
+    at = size >= np.float32(_AT_PEAK * peak)
+    if peak == 0 or np.count_nonzero(at) < 3:
+        return peak, 0
+    count = 0
+    for channel, value in zip(at.T, block.T, strict=True):
+        where = np.flatnonzero(channel)
+        # Neighbours of one sign; a square wave's edge parts two tops.
+        starts = np.flatnonzero(np.concatenate([[True], (np.diff(where) > 1) | (np.diff(np.signbit(value[where]).astype(np.int8)) != 0)]))
+        lengths = np.diff(np.append(starts, len(where)))
+        count += int(lengths[lengths >= 3].sum())
+    return peak, count
 
 
 def _mono(block: Samples, channel: int | None) -> Samples:

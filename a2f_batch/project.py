@@ -1,4 +1,4 @@
-"""The project file a2f.toml: a project's own profiles, which character has which, and how its manifests call their columns."""
+"""The project file a2f.toml: own profiles, which character has which, how manifests call their columns, what of a line deserves a look."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from a2f_batch.names import ARKIT_52
 from a2f_batch.post import Profile, pipeline
 from a2f_batch.post.pipeline import Draft, Step, nearest, read_step
 from a2f_batch.post.trial import check_channels
+from a2f_batch.qc.checks import LEVELS, Levels
+from a2f_batch.qc.project_levels import read_levels
 from a2f_batch.toml_file import TomlFile
 from a2f_batch.toml_lines import KeyPath
 
 FILE_NAME = "a2f.toml"
-TABLES = ("profile", "character", "manifest")
+TABLES = ("profile", "character", "manifest", "qc")
 PROFILE_KEYS = ("description", "stages", "extends", "override", "without", "add")
 CHARACTER_KEYS = ("profile", "engine", "rig_map")
 CHANGES = ("override", "without", "add")
@@ -36,6 +38,7 @@ class Project:
         engines: character -> its engine: a name of weights, or the path of a description.
         rig_maps: character -> the map file from channels to its targets, for `--character`.
         columns: how manifests call their columns, and what stands in empty ones.
+        qc: where the flags of a line's figures begin.
     """
 
     path: Path | None = None
@@ -44,6 +47,7 @@ class Project:
     engines: Mapping[str, str] = field(default_factory=dict)
     rig_maps: Mapping[str, Path] = field(default_factory=dict)
     columns: Columns = field(default_factory=Columns)
+    qc: Levels = LEVELS
     _built: dict[str, Profile] = field(default_factory=dict, repr=False, compare=False)
 
     def profile(self, name: str) -> Profile:
@@ -98,8 +102,8 @@ def load_project(path: Path | None = None, *, channels: Sequence[str] = ()) -> P
             ('project-key'), a value of the wrong type ('profile-type'), a profile that has no stages or extends wrongly
             ('profile-empty', 'profile-cycle', 'profile-reserved'), an unknown profile or a stage that the extended one has not, or
             twice ('profile-unknown', 'stage-unknown', 'stage-ambiguous'); a character named twice ('character-duplicate'); a column named
-            twice ('column-duplicate') or with a default that is wrong ('default', and the codes of its column); and what
-            `pipeline.parse_profile` and `trial.check_channels` raise.
+            twice ('column-duplicate') or with a default that is wrong ('default', and the codes of its column); a level of [qc] that
+            would flag every line ('qc-level'); and what `pipeline.parse_profile` and `trial.check_channels` raise.
     """
     path = path or find_project(Path.cwd())
     return _Reader(TomlFile(path, _read(path))).project(tuple(dict.fromkeys((*ARKIT_52, *channels)))) if path else Project()
@@ -135,7 +139,7 @@ class _Reader:
         for name in self._profiles:
             check_channels(self._draft(name, ()), channels)
         drafts = {**pipeline.drafts(), **self._drafts}
-        return Project(self._file.path, drafts, *self._characters(), read_columns(self._file, drafts))
+        return Project(self._file.path, drafts, *self._characters(), read_columns(self._file, drafts), read_levels(self._file))
 
     def _characters(self) -> tuple[dict[str, str], dict[str, str], dict[str, Path]]:
         """Return the characters' profiles, engines and rig maps."""

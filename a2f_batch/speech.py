@@ -110,7 +110,7 @@ class SpeechDetector:
         if speech < self.absolute_dbfs or (speech - floor < self.steady_db and speech < self.faint_dbfs):
             return np.zeros((0, 2))
         opening = self._opening(level, hop / rate, float(speech))
-        spoken = _runs(level > opening - self.hysteresis_db)
+        spoken = runs(level > opening - self.hysteresis_db)
         # A stretch over the closing threshold is speech only if it passes the opening one somewhere.
         loud = np.concatenate([[0], np.cumsum(level > opening)])
         spoken = spoken[loud[spoken[:, 1]] > loud[spoken[:, 0]]]
@@ -144,7 +144,7 @@ class SpeechDetector:
         return np.interp(np.arange(len(level)), centres, np.maximum(opening, self.absolute_dbfs))
 
 
-def _runs(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+def runs(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Return the runs of True in `mask` as (start, stop), shape (n, 2)."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return edges.reshape(-1, 2).astype(np.int64)

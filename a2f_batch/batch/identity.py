@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 
 MAX_NAME_BYTES = 120
 
-# What the batch itself writes into the output folder, where locales are folders: see `places`.
-_RESERVED = re.compile(r"(summary|journal)(-\d+-of-\d+)?\.(json|lock|sqlite(-wal|-shm|-journal)?)")
+# What the batch itself writes into the output folder, where locales are folders: see `places`, and the report's folder.
+_RESERVED = re.compile(r"(summary|journal)(-\d+-of-\d+)?\.(json|lock|sqlite(-wal|-shm|-journal)?)|report")
 
 # Device names of Windows, reserved with any extension and in any case; the superscript digits count too.
 # Source: Microsoft, "Naming Files, Paths, and Namespaces".

@@ -54,6 +54,32 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Noted:
+    """Everything that a reader of the folder wants of a line; see `Row` for what is the same.
+
+    Attributes:
+        line: its name.
+        frames, duration: of the clip; seconds of the sound; None unless rendered.
+        parts, outputs, facts, qc: JSON, as it is recorded.
+        updated: seconds since the epoch.
+    """
+
+    line: str
+    locale: str
+    character: str
+    id: str
+    state: str
+    frames: int | None
+    duration: float | None
+    parts: str | None
+    outputs: str
+    facts: str | None
+    qc: str | None
+    updated: float
+    problem: Problem | None
+
+
+@dataclass(frozen=True)
 class Run:
     """A run, for the record.
 
@@ -255,10 +281,10 @@ class Journal:
         if fewer:
             facts["keys"] = fewer
         with self._writing() as db:
-            db.execute("UPDATE lines SET state = 'done', outputs = ?, frames = ?, duration = ?, facts = ?, code = NULL, message = NULL,"
-                       " remedy = NULL, detail = NULL, device = ?, precision = ?, updated = ? WHERE line = ?",
-                       (outputs_text(outputs), rendered.frames, rendered.duration, json.dumps(facts), device, precision, time.time(),
-                        line_name(identity)))
+            db.execute("UPDATE lines SET state = 'done', outputs = ?, frames = ?, duration = ?, facts = ?, qc = ?, code = NULL,"
+                       " message = NULL, remedy = NULL, detail = NULL, device = ?, precision = ?, updated = ? WHERE line = ?",
+                       (outputs_text(outputs), rendered.frames, rendered.duration, json.dumps(facts), rendered.qc, device, precision,
+                        time.time(), line_name(identity)))
 
     def failed(self, identity: Identity, problem: Problem, outputs: Mapping[str, Output]) -> None:
         """Note that a line failed.
@@ -347,6 +373,23 @@ class Journal:
             theirs = dict(other._in("SELECT line, updated FROM lines WHERE line IN", [line for line, _, _ in some]))
             yield from ((line, outputs_from(outputs)) for line, updated, outputs in some if theirs.get(line, -1.0) < updated)
 
+    def noted(self) -> Iterator[Noted]:
+        """Yield every line, in order of names."""
+        for *columns, code, message, remedy, detail in self._query(
+                "SELECT line, locale, character, id, state, frames, duration, parts, outputs, facts, qc, updated,"
+                " code, message, remedy, detail FROM lines ORDER BY line"):
+            yield Noted(*[*columns, Problem(code, message or "", remedy or "", detail or "") if code else None])
+
+    def note_qc(self, lines: Iterable[tuple[str, float, str]]) -> None:
+        """Note figures that were measured after the run; a row that has changed since then stays.
+
+        Args:
+            lines: (name, the row's `updated` when it was read, JSON).
+        """
+        with self._writing() as db:
+            db.executemany("UPDATE lines SET qc = ? WHERE line = ? AND updated = ?",
+                           [(text, line, updated) for line, updated, text in lines])
+
     def count(self) -> int:
         """Return the number of lines."""
         return int(self._query("SELECT count(*) FROM lines").fetchone()[0])
@@ -354,6 +397,26 @@ class Journal:
     def summary_rows(self) -> Iterator[tuple[str, str, str, float, str]]:
         """Yield (name, locale, state, seconds of sound, code) of every line."""
         yield from self._query("SELECT line, locale, state, coalesce(duration, 0), coalesce(code, '') FROM lines ORDER BY line").fetchall()
+
+    def sounds(self) -> dict[str, list[tuple[str, OutputFile]]]:
+        """Return sha256 -> the files, by path, that had these bytes when they were hashed."""
+        found: dict[str, list[tuple[str, OutputFile]]] = {}
+        for path, size, mtime_ns, sha256 in self._query("SELECT path, size, mtime_ns, sha256 FROM hashes ORDER BY path"):
+            found.setdefault(sha256, []).append((path, OutputFile(sha256, size, mtime_ns)))
+        return found
+
+    def rendering_runs(self) -> list[dict[str, Any]]:
+        """Return the runs that had lines to render, by their start, each with the lines and seconds of sound that it touched last."""
+        cursor = self._query("SELECT id, started, ended, outcome, manifest, shard, to_do,"
+                             " (SELECT count(*) FROM lines WHERE run = runs.id AND state = 'done') AS lines,"
+                             " (SELECT coalesce(sum(duration), 0) FROM lines WHERE run = runs.id AND state = 'done') AS seconds"
+                             " FROM runs WHERE to_do > 0 ORDER BY started")
+        return [dict(zip([column[0] for column in cursor.description], row, strict=True)) for row in cursor]
+
+    def state(self) -> str:
+        """Return a text that is another once a line has changed."""
+        return " ".join(map(str, self._query("SELECT count(*), coalesce(max(updated), 0), total(updated), total(length(qc))"
+                                             " FROM lines").fetchone()))
 
     def ended_in(self, run: str) -> int:
         """Return how many lines a run has rendered, or tried to."""

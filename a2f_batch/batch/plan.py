@@ -24,6 +24,7 @@ CHUNK = 1000  # lines looked up in the journal at a time
 
 NEW, MISSING, EDITED, ADDED = "new", "output missing", "output edited by hand", "format added"
 FAILED, QUARANTINED, UNFINISHED, FORCED = "failed before", "quarantined", "not finished before", "forced"
+REJECTED = "rejected in review"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Selection:
     Attributes:
         only: patterns of 'locale/character/id', with * and ?; none = all lines. A pattern of fewer parts is for all below: 'de'.
         retry_failed: only lines that failed before, quarantined ones too.
+        rejected: only these lines; those whose take is still the one that was rejected are rendered although they are up to date. Name ->
+            the take, see `review.rejected_lines`; None = no review.
         force: render what is up to date, too.
         verify: hash every output, not only those whose size or time changed.
         overwrite_edits: render what was edited by hand, too.
@@ -40,12 +43,15 @@ class Selection:
 
     only: tuple[str, ...] = ()
     retry_failed: bool = False
+    rejected: Mapping[str, str] | None = None
     force: bool = False
     verify: bool = False
     overwrite_edits: bool = False
 
     def takes(self, name: str) -> bool:
-        """Return whether the line called `name` ('de/ada/x') is wanted by `only`, compared without case."""
+        """Return whether the line called `name` ('de/ada/x') is wanted by `only`, compared without case, and by the review."""
+        if self.rejected is not None and name not in self.rejected:
+            return False
         return not self.only or any(fnmatch.fnmatch(name.casefold(), pattern) for pattern in _patterns(self.only))
 
 
@@ -158,6 +164,11 @@ class Planner:
             plan.removed = sorted(name for name in self._journal.names(source) if name not in here)
         return plan
 
+    def _rejected(self, name: str, row: Row) -> bool:
+        """Return whether a review rejects the take that stands."""
+        take = (self._selection.rejected or {}).get(name)
+        return take is not None and line_key(row.parts).startswith(take)
+
     def started(self, line: Line, formats: Sequence[str]) -> Started:
         """Return what the journal is to know of a line before it is rendered.
 
@@ -202,7 +213,8 @@ class Planner:
         reasons: dict[str, None] = {}  # in order, each once
         identity = line.identity
         base = f"{self._out}{os.sep}{identity.locale}{os.sep}{identity.character}{os.sep}{identity.id}"
-        if not (self._selection.verify or self._selection.force) and self._is_untouched(base, row.recorded, key, options):
+        again = REJECTED if self._rejected(line_name(identity), row) else FORCED if self._selection.force else ""
+        if not (self._selection.verify or again) and self._is_untouched(base, row.recorded, key, options):
             return _SKIP, {}
         outputs, changed = row.outputs, False
         for fmt in self._formats:
@@ -221,14 +233,14 @@ class Planner:
                 if found.mtime_ns != output.mtime_ns:
                     outputs, changed = {**outputs, fmt.name: output._replace(mtime_ns=found.mtime_ns)}, True
                 why = self._outdated(output, key, options[fmt.name], row.parts, parts)
-                if not why and self._selection.force:
-                    why = [FORCED]
+                if not why and again:
+                    why = [again]
             if why:
                 to_do.append(fmt.name)
                 reasons.update(dict.fromkeys(why))
         now = outputs if changed else {}
         if to_do and row.problem and row.problem.code == QUARANTINE and row.parts == parts and not (
-                self._selection.retry_failed or self._selection.force):
+                self._selection.retry_failed or again):
             return _decision("quarantined", (), (), (QUARANTINED,)), now
         if to_do:
             return _decision("render", tuple(to_do), tuple(kept), tuple(reasons)), now

@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 from a2f_batch.audio import load_audio
 from a2f_batch.batch.engine_choice import EngineChoice
+from a2f_batch.batch.line_qc import line_qc
 from a2f_batch.batch.manifest import Line, Problem
 from a2f_batch.batch.warnings import not_honoured
 from a2f_batch.emotion import Envelope
 from a2f_batch.export import format_named
 from a2f_batch.export.atomic import write_error
 from a2f_batch.export.options import ExportOptions
-from a2f_batch.post import Profile, post
+from a2f_batch.post import Context, Profile, post_in
 
 if TYPE_CHECKING:
     from a2f_batch.audio import Waveform
     from a2f_batch.clip import FaceClip
     from a2f_batch.engines import Engine
 
-STEPS = ("decode", "infer", "post", "export")
+STEPS = ("decode", "infer", "post", "qc", "export")
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Rendered:
         keys: format name -> keys before and after reduction, for formats that count them.
         outputs: format name -> the file as it was written; empty where nobody asked (`render`).
         device, precision: where and how the engine ran: 'cpu' or 'cuda:<index>'; 'exact' or 'fast'.
+        qc: quality figures, as the JSON text that the journal holds (`a2f_batch.qc.record`).
     """
 
     frames: int
@@ -106,6 +108,7 @@ class Rendered:
     outputs: Mapping[str, OutputFile] = field(default_factory=dict)
     device: str = ""
     precision: str = ""
+    qc: str | None = None
 
 
 @dataclass(frozen=True)
@@ -200,8 +203,11 @@ def finish(audio: Path, files: Mapping[str, Path], recipe: Recipe, wave: Wavefor
     Raises:
         A2FError: of the stage or format that failed.
     """
+    context = Context(wave, recipe.seed, recipe.emotion, raw)
     with clock("post"):
-        clip = post(raw, recipe.profile, wave=wave, seed=recipe.seed, emotion=recipe.emotion)
+        clip = post_in(context, raw, recipe.profile)
+    with clock("qc"):
+        qc = line_qc(wave, clip, context.heard, recipe.export)
     keys = {}
     with clock("export"):
         for name, path in files.items():
@@ -210,9 +216,9 @@ def finish(audio: Path, files: Mapping[str, Path], recipe: Recipe, wave: Wavefor
             if count:
                 keys[name] = count.before, count.after
     source = {name: value for name, value in asdict(wave.source).items() if name in ("rate", "channels", "frames", "format")}
-    warnings = *wave.warnings, *not_honoured(clip, recipe.emotion)
+    warnings = *wave.warnings, *not_honoured(clip, recipe.emotion), *(() if qc else ("qc-failed",))
     return Rendered(clip.n_frames, float(wave.duration), source, warnings, clock.seconds, clock.cpu_seconds, keys,
-                    device=clip.meta.get("device", ""), precision=clip.meta.get("precision", ""))
+                    device=clip.meta.get("device", ""), precision=clip.meta.get("precision", ""), qc=qc)
 
 
 def make_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ WARNINGS = {
     "streamed-wav": "the WAV does not state its length; taken as it is",
     "unended-ogg": "the Ogg stream has no end mark; the recording may have stopped early",
     "emotion-not-honoured": "neither the engine nor a stage of the profile shows the emotion; the face is neutral",
+    "qc-failed": "its quality figures could not be measured (a fault of ours); its files are whole",
     "style-not-honoured": "the engine has no styles; its own was used",
 }
 

@@ -13,6 +13,8 @@ import click
 _COMMANDS = {
     "render": "Render a manifest of voice lines to animation files.",
     "status": "Show how far an output folder is, also while a run goes on.",
+    "qc": "Show which lines of an output folder deserve a look, and why.",
+    "report": "Make pages of an output folder, to hear, watch and judge its lines.",
     "merge": "Merge the journals of shards, with their files.",
     "check": "Check a manifest and its sound files; render nothing.",
     "bake": "Render one sound file to one animation file.",

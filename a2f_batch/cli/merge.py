@@ -9,7 +9,7 @@ import click
 
 from a2f_batch.batch.merge import merge
 from a2f_batch.cli.errors import DONE, SOME_FAILED, reported
-from a2f_batch.cli.report import SHOWN
+from a2f_batch.cli.render_report import SHOWN
 
 
 @click.command("merge")

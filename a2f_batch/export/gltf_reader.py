@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -32,14 +34,40 @@ def read(path: Path) -> FaceClip:
         ClipError: not glTF, cut, without such an animation, keyed at times that differ between meshes, or
             unevenly (codes 'clip-unreadable', 'clip-cut', 'clip-format', 'clip-uneven').
     """
+    document, buffer = read_document(path)
+    return clip_in(document, buffer, path)
+
+
+def read_document(path: Path) -> tuple[dict[str, Any], bytes]:
+    """Return the JSON of a .glb or .gltf and its buffer 0.
+
+    Raises:
+        ClipError: not glTF, cut, or its buffer is another file (codes 'clip-unreadable', 'clip-cut', 'clip-format').
+    """
     path = Path(path)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ClipError(f"Can't read '{path}': {error.strerror}.", "Give the path of a .glb or .gltf file.",
                         code="clip-unreadable") from None
+    with _well_formed(path):
+        return _glb(content, path) if content[:4] == b"glTF" else _gltf(content, path)
+
+
+def clip_in(document: dict[str, Any], buffer: bytes, path: Path) -> FaceClip:
+    """Return the first animation of a document; see `read`.
+
+    Args:
+        path: what messages call it.
+    """
+    with _well_formed(path):
+        return _clip(document, buffer, path)
+
+
+@contextmanager
+def _well_formed(path: Path) -> Iterator[None]:
     try:
-        return _clip(*(_glb(content, path) if content[:4] == b"glTF" else _gltf(content, path)), path)
+        yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ZeroDivisionError, struct.error) as error:
         # The document is somebody else's: any key may be missing, of another type, or point outside.
         raise ClipError(f"Can't read '{path}': not well-formed glTF ({error!r}).", "Export the file again.", code="clip-format") from None

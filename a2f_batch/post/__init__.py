@@ -9,7 +9,7 @@ from a2f_batch.post import pipeline
 from a2f_batch.post.context import Context, Stage
 from a2f_batch.post.pipeline import STAGES, Profile, profile, profiles
 
-__all__ = ["STAGES", "Context", "Profile", "Stage", "post", "profile", "profiles"]
+__all__ = ["STAGES", "Context", "Profile", "Stage", "post", "post_in", "profile", "profiles"]
 
 
 def post(clip: FaceClip, profile: str | Profile = "default", *, wave: Waveform | None = None, seed: int = 0,
@@ -28,8 +28,12 @@ def post(clip: FaceClip, profile: str | Profile = "default", *, wave: Waveform |
         EmotionError: an emotion that can't be understood.
     """
     chosen = pipeline.profile(profile) if isinstance(profile, str) else profile
-    context = Context(wave, seed, envelope(emotion), clip)
-    for stage in chosen.stages:
+    return post_in(Context(wave, seed, envelope(emotion), clip), clip, chosen)
+
+
+def post_in(context: Context, clip: FaceClip, profile: Profile) -> FaceClip:
+    """Return what `post` does, in a context of the caller's, who can ask it afterwards what was heard in the sound."""
+    for stage in profile.stages:
         clip = stage.apply(clip, context)
-    return clip.with_values(clip.values, profile=chosen.name, post_seed=seed, post_emotion=str(context.emotion))
+    return clip.with_values(clip.values, profile=profile.name, post_seed=context.seed, post_emotion=str(context.emotion))
 

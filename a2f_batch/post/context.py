@@ -57,6 +57,11 @@ class Context:
         self.sound(stage)
         return self._features
 
+    @property
+    def heard(self) -> SpeechFeatures | None:
+        """What was heard in the line's sound; None if no stage asked."""
+        return self.__dict__.get("_features")
+
     @cached_property
     def _features(self) -> SpeechFeatures:
         wave = self.sound("features")

@@ -74,6 +74,6 @@ def summary(out: Path) -> dict[str, Any]:
 
 
 def tree(out: Path) -> dict[str, bytes]:
-    """Return every file under `out` but the run's own records (journal, lock, summary), by relative path."""
-    files = (path for path in out.glob("*/**/*") if path.is_file())
+    """Return every file under `out` but the run's own records (journal, lock, summary, report), by relative path."""
+    files = (path for path in out.glob("*/**/*") if path.is_file() and path.relative_to(out).parts[0] != "report")
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}

@@ -16,6 +16,7 @@ from a2f_batch.batch.identity import Identity
 from a2f_batch.batch.journal import Journal
 from a2f_batch.batch.manifest import Problem
 from a2f_batch.cli import main
+from a2f_batch.qc import from_text
 from tests.batch.batch_fixtures import engine, manifest, sound, summary, tree
 from tests.batch.processes import make_drop, make_slow, noted, running, wait_for
 
@@ -54,16 +55,18 @@ def test_a_row_records_files_hashes_times_attempts_device_and_what_made_them(dro
     assert render(drop).exit_code == 0
     columns = "line, state, attempts, device, precision, frames, round(duration, 6), outputs, parts, facts, number, qc, code"
     for i, row in enumerate(table(drop / "out", columns)):
-        line, state, attempts, device, precision, frames, duration, outputs, parts, facts, number, *empty = row
+        line, state, attempts, device, precision, frames, duration, outputs, parts, facts, number, qc, *empty = row
         assert (line, state, attempts, device, precision, frames, duration, number) == (
             f"de/ada/line{i}", "done", 1, "cpu", "exact", 9, 0.3, i + 2)
-        assert empty == [None, None]
+        assert empty == [None]
+        figures = from_text(str(qc))
+        assert figures and figures.figures["seconds"] == pytest.approx(0.3) and figures.audio == str(drop / f"{i}.wav")
         for suffix, file in json.loads(str(outputs)).items():
             path = drop / "out" / f"{line}.{suffix}"
             assert hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"]
             assert (path.stat().st_size, path.stat().st_mtime_ns) == (file["size"], file["mtime_ns"])
         assert json.loads(str(parts))["audio"] == hashlib.sha256((drop / f"{i}.wav").read_bytes()).hexdigest()
-        assert set(json.loads(str(facts))["seconds"]) == {"decode", "infer", "post", "export"}
+        assert set(json.loads(str(facts))["seconds"]) == {"decode", "infer", "post", "qc", "export"}
     with sqlite3.connect(drop / "out/journal.sqlite") as db:
         ((outcome, versions, parameters),) = db.execute("SELECT outcome, versions, parameters FROM runs").fetchall()
         profile = json.loads(str(table(drop / "out", "parts")[0][0]))["profile"]

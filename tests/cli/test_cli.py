@@ -228,7 +228,7 @@ def test_the_summary_keeps_unknown_columns_texts_and_what_made_the_files(drop: P
     assert content["totals"]["rows"] == 2
     assert good["source"] == {"rate": 16000, "channels": 1, "frames": 6400, "format": "WAV PCM_16"}
     assert good["duration_seconds"] == 0.4
-    assert set(good["seconds"]) == {"decode", "infer", "post", "export"}
+    assert set(good["seconds"]) == {"decode", "infer", "post", "qc", "export"}
 
 
 def test_a_full_disk_ends_the_run_with_its_reason_and_the_same_command_finishes_it(drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,146 @@
+"""What of a line's figures deserves a look: one check a reason code, with a level that a2f.toml may change, and the score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from a2f_batch.qc.figures import FIGURES
+from a2f_batch.qc.record import Flag, LineQC, Measured
+
+MOST_STRAIN = 3.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """When a figure is worth a flag.
+
+    Attributes:
+        code: of the flag; also the level's name in the section [qc] of a2f.toml.
+        figure: which one.
+        level: where the flag begins, in the figure's unit.
+        ideal: what the figure is where nothing is wrong: the strain of a figure counts from there.
+        text: a sentence with {value} and {level}.
+        remedy: what to do.
+        weight: how much of the score a flag is worth.
+        least_seconds: lines with less sound than this are not checked.
+        either: the level stands for its negative too.
+    """
+
+    code: str
+    figure: str
+    level: float
+    ideal: float
+    text: str
+    remedy: str
+    weight: float = 1.0
+    least_seconds: float = 0.0
+    either: bool = False
+
+    def strain(self, value: float, level: float) -> float:
+        """Return how far a figure is on its way to the level: 0 where it should be, 1 at the level, more beyond, at most `MOST_STRAIN`."""
+        value = abs(value) if self.either else value
+        if level == self.ideal:  # the least of it is too much
+            return min(1.0 + value - level, MOST_STRAIN) if value > level else 0.0
+        return min(max((value - self.ideal) / (level - self.ideal), 0.0), MOST_STRAIN)
+
+
+_SHARE = "Listen to the sound; record or export it again if it is not what was meant."
+_CURVES = "Play the line. If it is wrong: render it again with --only-changed off, another profile or another engine."
+
+CHECKS: dict[str, Check] = {check.code: check for check in (
+    # the sound
+    Check("no-speech", "speech_share", 0.05, 0.5, "Speech fills {value} of the sound (least: {level}).", _SHARE, 2.0),
+    Check("noisy", "speech_over_floor", 12.0, 40.0, "The speech is only {value} over the noise (least: {level}).", _SHARE, 1.5, 0.5),
+    Check("too-quiet", "loudness", -40.0, -23.0, "The loudness is {value} (least: {level}).", _SHARE),
+    Check("too-loud", "loudness", -9.0, -23.0, "The loudness is {value} (most: {level}).", _SHARE),
+    Check("clipping", "clipped", 0.0005, 0.0, "The sound is clipped: {value} of its samples are on a flat top (most: {level}).", _SHARE,
+          1.5),
+    Check("late-start", "lead", 2.0, 0.2, "Nobody speaks for {value} at the start (most: {level}).", "Trim the sound."),
+    Check("long-tail", "tail", 3.0, 0.2, "Nobody speaks for {value} at the end (most: {level}).", "Trim the sound."),
+    # sound and mouth
+    Check("out-of-step", "lag", 120.0, 0.0, "The mouth is {value} off its sound (most: {level}).",
+          "Compare the sound with the one that was rendered; render the line again.", 2.0, either=True),
+    Check("unrelated", "correlation", 0.3, 0.9, "The mouth does not go with the sound: correlation {value} (least: {level}).",
+          "Check that the curves are this line's; render it again.", 3.0),
+    Check("still-mouth", "still", 0.6, 0.0, "The mouth stands still for {value} while somebody speaks (most: {level}).", _CURVES, 3.0),
+    Check("moves-in-silence", "silence_motion", 0.3, 0.0, "The mouth moves where nobody speaks: {value} (most: {level}).",
+          "Use a profile with the stage silence-gate.", 2.0),
+    Check("few-closures", "closures", 0.1, 2.0, "The lips close {value} times a second of speech (least: {level}).", _CURVES, 1.0, 4.0),
+    Check("wrong-length", "length_gap", 60.0, 0.0, "The curves differ from the sound in length by {value} (most: {level}).",
+          "The sound or the curves were changed: render the line again.", 3.0, either=True),
+    # the curves
+    Check("jitter", "jitter", 1.0, 0.0, "The mouth trembles: {value} of zigzag (most: {level}).", "Use a profile with the stage smooth.",
+          1.5),
+    Check("saturated", "saturated_high", 0.2, 0.0, "A mouth channel is at its limit in {value} of the speech (most: {level}).",
+          "Lower the gain of the profile.", 1.0),
+    Check("shut-mouth", "saturated_low", 0.6, 0.0, "The jaw is shut in {value} of the speech (most: {level}).", _CURVES, 1.0),
+    Check("jump", "jump", 0.7, 0.0, "A mouth channel jumps by {value} within a thirtieth of a second (most: {level}).", _CURVES, 1.5),
+    Check("many-blinks", "blinks", 60.0, 15.0, "{value} blinks (most: {level}).", "Lower the rate of the stage blink.", 0.5),
+    Check("unmatched", "unmatched", 0.0, 0.0, "{value} channels move that no target of the character takes (most: {level}).",
+          "Give the character a rig map.", 1.0),
+    # by comparison with the source language
+    Check("much-longer", "duration_ratio", 1.4, 1.0, "The line is {value} times as long as in the source language (most: {level}).",
+          _SHARE),
+    Check("much-shorter", "duration_ratio", 0.6, 1.0, "The line is {value} times as long as in the source language (least: {level}).",
+          _SHARE),
+)}
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What a project asks of its lines: section [qc] of a2f.toml.
+
+    Attributes:
+        levels: code -> level where it differs from the check's own; None = not checked.
+        source_locale: the language that lines are compared with in length; None = no comparison.
+    """
+
+    levels: Mapping[str, float | None] = field(default_factory=lambda: MappingProxyType({}))
+    source_locale: str | None = None
+
+    def level(self, check: Check) -> float | None:
+        """Return where the check's flag begins; None = never."""
+        return self.levels.get(check.code, check.level)
+
+
+LEVELS = Levels()
+
+
+def judge(measured: Measured, levels: Levels = LEVELS, *, duration_ratio: float | None = None) -> LineQC:
+    """Return a line's figures with flags and score.
+
+    The score is the sum, over the flags, of the check's weight times the figure's strain (1 at the level, at most 3); without a flag it is
+    the largest strain there is, under 1.
+
+    Args:
+        duration_ratio: of the line against the source language's.
+    """
+    figures = {**measured.figures, "duration_ratio": duration_ratio}
+    flags: list[tuple[float, Flag]] = []
+    nearest = 0.0
+    for check in CHECKS.values():
+        level, value = levels.level(check), figures.get(check.figure)
+        if level is None or value is None or (figures.get("seconds") or 0.0) < check.least_seconds:
+            continue
+        strain = check.strain(value, level)
+        if strain > 1:
+            begin, end = measured.places.get(check.figure, (None, None))
+            flags.append((check.weight * strain, Flag(check.code, _sentence(check, value, level), begin, end, check.remedy)))
+        else:
+            nearest = max(nearest, min(strain, 0.999))
+    flags.sort(key=lambda pair: -pair[0])
+    score = sum(worth for worth, _ in flags) if flags else nearest
+    return LineQC(MappingProxyType(figures), tuple(flag for _, flag in flags), round(score, 3), measured.strip)
+
+
+def _sentence(check: Check, value: float, level: float) -> str:
+    return check.text.format(value=shown(check.figure, value), level=shown(check.figure, level))
+
+
+def shown(figure: str, value: float) -> str:
+    """Return a figure as people read it."""
+    unit = FIGURES[figure].unit
+    number = f"{value:.0f}" if unit == "ms" or abs(value) >= 100 else f"{value:.3g}"
+    return f"{number} {unit}" if unit else number

@@ -1,0 +1,169 @@
+"""Makes the report of an output folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from a2f_batch.batch.lines import LineRow
+from a2f_batch.errors import A2FError
+from a2f_batch.qc import FIGURES, LEVELS, Levels
+from a2f_batch.qc.checks import shown
+from a2f_batch.report import assets, tables
+from a2f_batch.report.curves import CurveFile, curve_file
+from a2f_batch.report.folder import Folder, folder_state, read_folder
+from a2f_batch.report.heads import default_head, exported_head, write_head
+from a2f_batch.report.line_scripts import SCHEMA, LineScript, problem_json, write_line_scripts
+from a2f_batch.report.scripts import make_folder, unflushed, write_changed
+from a2f_batch.report.sounds import COPIES, Sounds
+
+FOLDER = "report"
+_TRIED = 5  # files of one kind that are looked at for a head
+
+
+@dataclass(frozen=True)
+class Made:
+    """A report.
+
+    Attributes:
+        page: the file to open.
+        lines: that are in it.
+        written: lines whose scripts are new.
+        unmeasured: finished lines without figures.
+        has_viewer: whether heads talk in it.
+    """
+
+    page: Path
+    lines: int
+    written: int
+    unmeasured: int
+    has_viewer: bool
+
+
+def page_of(out: Path) -> Path:
+    """Return where the report's page is."""
+    return out.absolute() / FOLDER / "index.html"
+
+
+def is_current(out: Path, levels: Levels = LEVELS) -> bool:
+    """Return whether the report is there, and no line has changed since it was made.
+
+    Raises:
+        BatchError: there is no journal, or it can't be read.
+    """
+    with suppress(OSError), open(page_of(out), "rb") as file:
+        return _mark(folder_state(out, levels)).encode() in file.read(1024)
+    return False
+
+
+def make_report(out: Path, levels: Levels = LEVELS, *, copy_sounds: bool = False) -> Made:
+    """Make the report of an output folder in `OUT/report`; of one that is there, what has changed.
+
+    Args:
+        levels: where flags begin, such as `load_project().qc`.
+        copy_sounds: copy the sounds into it, so that it can be sent to somebody; where that was done before, it is done again.
+
+    Raises:
+        BatchError: `out` holds no journal (code 'journal-missing'), or it can't be read.
+        ExportError: the report can't be written (codes 'output-unwritable', 'disk-full').
+    """
+    folder = read_folder(out, levels)
+    place = folder.out / FOLDER
+    copies = copy_sounds or (place / COPIES).is_dir()
+    for one in ("data", "lines", "heads", *([COPIES] if copies else ())):
+        make_folder(place / one)
+    scripts = list(_line_scripts(folder, place, Sounds(place, folder.sounds, copy=copies), copies=copies))
+    written = write_line_scripts(scripts)
+    has_viewer = _write_page(folder, place)
+    _remove_others(place / "lines", {script.path for script in scripts})
+    _remove_others(place / "heads", {place / "heads" / f"{script.head}.js" for script in scripts})
+    unmeasured = sum(line.qc is None for line in folder.lines if line.state in ("done", "kept"))
+    return Made(place / "index.html", len(folder.lines), written, unmeasured, has_viewer)
+
+
+def _line_scripts(folder: Folder, place: Path, sounds: Sounds, *, copies: bool) -> Iterator[LineScript]:
+    files = {line.name: curve_file(folder.out, line.name, line.recorded) for line in folder.lines}
+    heads = _heads(folder, place / "heads", files)
+    for line in folder.lines:
+        parts = json.loads(line.parts) if line.parts else {}
+        sha256, qc, file = parts.get("audio", ""), tables.qc_of(line), files[line.name]
+        told = {
+            "problem": problem_json(line.problem) if line.problem else None,
+            "files": {name: output.size for name, output in sorted(line.recorded.items())},
+            "facts": {"source": dict(line.source), "warnings": list(line.warnings)},
+            "made": {name: parts[name] for name in ("emotion", "style", "device", "precision") if parts.get(name)},
+            "qc": {"score": qc.score, "figures": [[name, shown(name, value), FIGURES[name].meaning] for name, value in qc.figures.items()
+                                                  if value is not None], "flags": [flag.to_json() for flag in qc.flags]} if qc else {},
+        }
+        yield LineScript(line.name, place / "lines" / f"{line.name}.js", file, heads[_kind(file, line)], sounds.find(sha256, line.audio),
+                         told, sounds if copies else None, sha256)
+
+
+def _kind(file: CurveFile | None, line: LineRow) -> str:
+    """Return what files with the same head have in common: the format and a hash of its options; "" stands for the default head."""
+    return f"{file.format} {line.recorded[file.format].options}" if file and file.has_head else ""
+
+
+def _heads(folder: Folder, place: Path, files: Mapping[str, CurveFile | None]) -> dict[str, str]:
+    """Write the heads of all lines; return the names of their scripts by `_kind`."""
+    kinds: dict[str, list[CurveFile]] = {}
+    for line in folder.lines:
+        file = files[line.name]
+        some = kinds.setdefault(_kind(file, line), [])
+        if file and len(some) < _TRIED:
+            some.append(file)
+    return {kind: write_head(place, _head(some if kind else [])) for kind, some in kinds.items()}
+
+
+def _head(files: Sequence[CurveFile]) -> bytes:
+    for file in files:
+        with suppress(A2FError):
+            return exported_head(file)
+    return default_head()
+
+
+def _write_page(folder: Folder, place: Path) -> bool:
+    data = place / "data"
+    viewer = assets.viewer()
+    page = {"title": folder.out.name, "id": _identity(folder), "viewer": viewer is not None}
+    written = set()
+    with unflushed():
+        for name, content in tables.scripts(folder, page):
+            written.add(data / name)
+            write_changed(data / name, content)
+        for name, content in (("report.js", assets.joined("report")), ("report.css", assets.style())):
+            write_changed(place / name, content)
+        if viewer is not None:
+            write_changed(place / "viewer.js", viewer)
+        rows = sorted((path.name for path in written if path.name.startswith("rows-")), key=lambda name: int(name[5:-3]))
+    _remove_others(data, written)
+    # Last: a page that is there is whole.
+    loaded = ["report.js", "data/page.js", *(f"data/{name}" for name in rows)]
+    write_changed(place / "index.html", assets.page(folder.out.name, _mark(folder.state), loaded))
+    return viewer is not None
+
+
+def _identity(folder: Folder) -> str:
+    """Return what names the folder in a browser's memory, wherever it is moved."""
+    first = str(folder.runs[0]["id"]) if folder.runs else folder.out.name
+    return hashlib.sha256(first.encode()).hexdigest()[:16]
+
+
+def _mark(state: str) -> str:
+    """Return what the page says of the journal that it was made from."""
+    made_with = assets.joined("report") + assets.style() + (assets.viewer() or b"")
+    return hashlib.sha256(f"{SCHEMA} {state}".encode() + made_with).hexdigest()[:20]
+
+
+def _remove_others(folder: Path, wanted: set[Path]) -> None:
+    """Remove the scripts of an earlier report that this one does not have."""
+    for at, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith(".js") and Path(at, name) not in wanted:
+                with suppress(OSError):
+                    os.unlink(Path(at, name))

@@ -1,0 +1,30 @@
+// Light, dark, or as the system has it; colours for what is drawn on canvases.
+
+const PLACE = "a2f-batch theme";
+const listeners = [];
+
+/** The themes in the order in which the button goes through them. */
+export const THEMES = ["auto", "light", "dark"];
+
+export function theme() {
+  try { return localStorage.getItem(PLACE) || "auto"; } catch { return "auto"; }
+}
+
+export function setTheme(name) {
+  try { localStorage.setItem(PLACE, name); } catch { /* it lasts as long as the page then */ }
+  apply(name);
+}
+
+export function onTheme(listener) { listeners.push(listener); }
+
+/** A colour of the style sheet, such as "accent". */
+export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+function apply(name) {
+  if (name === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = name;
+  for (const listener of listeners) listener();
+}
+
+apply(theme());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { for (const listener of listeners) listener(); });
