@@ -159,23 +159,25 @@ def test_fifty_uploads_at_once_are_all_answered_rightly_while_health_answers(ser
         assert answer.status_code == 200, answer.text
         return path, answer.content
 
-    async def all_at_once() -> tuple[list[tuple[Path, bytes]], float]:
+    async def all_at_once() -> tuple[list[tuple[Path, bytes]], list[float]]:
         limits = httpx.Limits(max_connections=60)
         async with httpx.AsyncClient(base_url=server.url, timeout=120, limits=limits) as client:
             uploads = asyncio.gather(*(one(client, i) for i in range(50)))
-            slowest = 0.0
+            waits = []
             while not uploads.done():
                 begun = time.perf_counter()
                 (await client.get("/health")).raise_for_status()
-                slowest = max(slowest, time.perf_counter() - begun)
-                await asyncio.sleep(0.05)
-            return await uploads, slowest
+                waits.append(time.perf_counter() - begun)
+                await asyncio.sleep(0.02)
+            return await uploads, waits
 
-    answers, slowest = asyncio.run(all_at_once())
-    print(f"slowest /health {slowest:.3f} s")
+    begun = time.perf_counter()
+    answers, waits = asyncio.run(all_at_once())
+    seconds = time.perf_counter() - begun
+    print(f"50 uploads {seconds:.2f} s; /health {len(waits)} times, slowest {max(waits):.3f} s")
     different = {path: {content for other, content in answers if other == path} for path in VOICES}
     assert all(len(contents) == 1 for contents in different.values()) and len(set.union(*different.values())) == len(VOICES)
-    assert slowest < 2  # far over what it takes, far under what 50 renderings take one after another on a busy machine
+    assert len(waits) > 5 and max(waits) < max(0.5, seconds / 3)  # it does not wait its turn behind them, on a busy machine neither
     assert server.uploads() == []
 
 

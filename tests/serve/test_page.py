@@ -49,7 +49,8 @@ def test_a_sound_dropped_in_is_seen_as_curves_and_as_a_head_that_moves_with_it(b
         pictures.append(Image.open(browser.screenshot(tmp_path / f"serve-{seconds:g}.png")).convert("RGB"))
         keep(tmp_path / f"serve-{seconds:g}.png")
     if assets.viewer() is not None:
-        box = browser.js("(({x, y, width, height}) => [x, y, x + width, y + height])(document.getElementById('stage').getBoundingClientRect())")
+        stage = "document.getElementById('stage').getBoundingClientRect()"
+        box = browser.js(f"(({{x, y, width, height}}) => [x, y, x + width, y + height])({stage})")
         changed = np.asarray(ImageChops.difference(*(one.crop(tuple(map(round, box))) for one in pictures))).max(axis=2) > 24
         assert changed.mean() > 0.002  # the mouth, and no more than it and what moves with it
         assert changed.mean() < 0.2
