@@ -43,7 +43,7 @@ def test_a_sound_dropped_in_is_seen_as_curves_and_as_a_head_that_moves_with_it(b
     assert (assets.viewer() is not None) == browser.js("Boolean(document.querySelector('#stage canvas'))")
     field = browser.js("(({x, y, width}) => [x, y, width])(document.querySelector('.field').getBoundingClientRect())")
     pictures = []
-    for seconds in (0.0, 2.5):
+    for seconds in (0.0, 3.3):  # at rest, and in a wide vowel
         browser.drag([field[0] + field[2] * seconds / 5.15, field[1] + 60], [field[0] + field[2] * seconds / 5.15, field[1] + 60])
         browser.wait(f"Math.abs(Number(document.getElementById('result').dataset.frame) - {seconds * 30}) <= 1")
         pictures.append(Image.open(browser.screenshot(tmp_path / f"serve-{seconds:g}.png")).convert("RGB"))
@@ -52,8 +52,7 @@ def test_a_sound_dropped_in_is_seen_as_curves_and_as_a_head_that_moves_with_it(b
         stage = "document.getElementById('stage').getBoundingClientRect()"
         box = browser.js(f"(({{x, y, width, height}}) => [x, y, x + width, y + height])({stage})")
         changed = np.asarray(ImageChops.difference(*(one.crop(tuple(map(round, box))) for one in pictures))).max(axis=2) > 24
-        assert changed.mean() > 0.002  # the mouth, and no more than it and what moves with it
-        assert changed.mean() < 0.2
+        assert 500 < changed.sum() < 0.1 * changed.size  # the mouth and what moves with it, and neither nothing nor the whole view
     assert browser.messages() == []
 
 
