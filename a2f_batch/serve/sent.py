@@ -67,7 +67,8 @@ class Sent:
         self.rate: int = start.sample_rate
         self._recipe = service.lines.recipe(replace(options, profile=self._profile(start.profile_name)))
         self._cutter = Cutter(self.rate, self._recipe.fps, at_silences=at_silences)
-        self._type, self._channels = np.dtype(_TYPES[start.sample_width]), start.n_channels
+        self._type = np.dtype(_TYPES[start.sample_width])
+        self._channels: int = start.n_channels
         self._pcm = bytearray()  # from sample `_offset` on; its last sample may not be whole yet
         self._offset = 0
         self._marks = [_Mark(0, Envelope())]

@@ -18,6 +18,7 @@ from a2f_batch.errors import BatchError
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has but the other, which is as sure there
 
 
 class BusyError(BatchError):
@@ -135,9 +136,10 @@ class _Worker:
 
     def end(self) -> None:
         """End the process in the middle of what it does."""
-        if self.ready.done() and not self.ready.exception():
+        # Of a dead process the number may be another's by now.
+        if self.ready.done() and not self.ready.exception() and not self.is_broken:
             with suppress(ProcessLookupError):
-                os.kill(self.ready.result()[0], signal.SIGTERM)
+                os.kill(self.ready.result()[0], _KILL)
         self.pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -146,6 +146,18 @@ def test_a_worker_that_dies_is_replaced_and_takes_no_other_request_with_it(tmp_p
         assert server.uploads() == [] and "no JSON" not in [event["event"] for event in server.events]
 
 
+@pytest.mark.slow
+def test_a_rendering_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+    short = {"file": ("line.wav", VOICE.read_bytes())}
+    with serving(tmp_path / "home", "--workers", "1", "--render-seconds", "20") as server:
+        (worker,) = workers_of(server)
+        worker.suspend()
+        answer = httpx.post(f"{server.url}/process-audio", files=short, timeout=60)
+        assert (answer.status_code, answer.json()["code"]) == (504, "render-timeout")
+        assert httpx.post(f"{server.url}/process-audio", files=short, timeout=60).status_code == 200
+        assert not worker.is_running() and server.uploads() == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_lets_what_is_begun_end_and_leaves_nothing(tmp_path: Path, number: int) -> None:
     with serving(tmp_path / "home", "--workers", "1") as server, ThreadPoolExecutor() as threads:
