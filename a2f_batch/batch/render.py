@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from a2f_batch.audio import load_audio
+from a2f_batch.audio import MAX_SECONDS, load_audio
 from a2f_batch.batch.engine_choice import EngineChoice
 from a2f_batch.batch.line_qc import line_qc
 from a2f_batch.batch.manifest import Line, Problem
@@ -21,7 +21,7 @@ from a2f_batch.emotion import Envelope
 from a2f_batch.export import format_named
 from a2f_batch.export.atomic import write_error
 from a2f_batch.export.options import ExportOptions
-from a2f_batch.post import Context, Profile, post_in
+from a2f_batch.post import Context, Profile, post, post_in
 
 if TYPE_CHECKING:
     from a2f_batch.audio import Waveform
@@ -169,22 +169,33 @@ class Clock:
             self.cpu_seconds[step] += share * other.cpu_seconds[step]
 
 
-def render(audio: Path, files: Mapping[str, Path], recipe: Recipe, engine: Engine) -> Rendered:
+def render(audio: Path, files: Mapping[str, Path], recipe: Recipe, engine: Engine, *, max_seconds: float = MAX_SECONDS) -> Rendered:
     """Make the clip of one sound and write it in every format of `files`.
 
     Args:
         audio: sound file.
         files: format name -> path; its folders are made.
+        max_seconds: a longer sound is refused.
 
     Raises:
         A2FError: of the step that failed. Each file is whole, or as it was before.
     """
     clock = Clock()
     with clock("decode"):
-        wave = load_audio(audio, channel=recipe.channel)
+        wave = load_audio(audio, channel=recipe.channel, max_seconds=max_seconds)
     with clock("infer"):
         (clip,) = infer([wave], [recipe], engine)
     return finish(audio, files, recipe, wave, clip, clock)
+
+
+def speak(wave: Waveform, recipe: Recipe, engine: Engine) -> FaceClip:
+    """Return a line's finished curves: those that `render` writes to files.
+
+    Raises:
+        A2FError: of the engine or of a stage.
+    """
+    (raw,) = infer([wave], [recipe], engine)
+    return post(raw, recipe.profile, wave=wave, seed=recipe.seed, emotion=recipe.emotion)
 
 
 def infer(waves: Sequence[Waveform], recipes: Sequence[Recipe], engine: Engine) -> list[FaceClip]:

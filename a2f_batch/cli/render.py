@@ -53,12 +53,12 @@ _SETTLED = {"skip": "skipped", "keep": "kept"}
 @click.option("--scheduler", metavar="ADDRESS", help="Use a running Dask scheduler, such as tcp://host:8786.")
 @click.option("--keep-going/--fail-fast", default=True, help="Render the other lines when one fails (the default), or start no more.")
 @click.option("--shard", metavar="I/N", help="Render this part of the lines alone, such as 7/40: the split is stable.")
-@selection_options
 @click.option("--dry-run", is_flag=True, help="Show what would be rendered and why, and write nothing.")
 @click.option("--report/--no-report", default=True, help="Make OUT/report/index.html of all lines at the end (the default; not of shards).")
 @click.option("--wait", is_flag=True, help="Wait for another run in OUT to end; otherwise it is refused.")
 @log_options
 @reported
+@selection_options
 @manifest_options
 @export_options
 def command(source: ManifestSource, out: Path, formats: str, group_by: str, fps: str, profile: str, project: Path | None, channel: str,

@@ -11,6 +11,8 @@ from typing import Any
 from a2f_batch.report.curves import CurveFile
 from a2f_batch.report.scripts import call, packed, write_changed
 
+_DEFAULT_SCHEMA = 1  # counts up when the default head is laid out another way
+
 # Who points at an accessor, in a mesh or a skin; `attributes` and `targets` name many.
 _MANY = ("attributes", "targets")
 _ONE = ("indices", "inverseBindMatrices")
@@ -28,12 +30,20 @@ def exported_head(file: CurveFile) -> bytes:
     return bare(document, buffer)
 
 
-def default_head() -> bytes:
-    """Return the default head as a .glb."""
-    from a2f_batch.export.gltf_mesh import mesh_rig
+def write_default_head(folder: Path) -> str:
+    """Write the default head's script unless it is there; return its name: a hash of what the head is made from, which is quick to find."""
+    from importlib.resources import files
 
-    rig = mesh_rig(None)
-    return bare({**rig.document, "buffers": [{"byteLength": len(rig.content)}]}, rig.content)
+    from a2f_batch.rig import head
+
+    made_from = files(head.__package__).joinpath(head.ASSET).read_bytes() + str(_DEFAULT_SCHEMA).encode()
+    name = hashlib.sha256(made_from).hexdigest()[:16]
+    if not (folder / f"{name}.js").exists():
+        from a2f_batch.export.gltf_mesh import mesh_rig
+
+        rig = mesh_rig(None)
+        _write(folder, name, bare({**rig.document, "buffers": [{"byteLength": len(rig.content)}]}, rig.content))
+    return name
 
 
 def bare(document: Mapping[str, Any], buffer: bytes) -> bytes:
@@ -62,10 +72,13 @@ def bare(document: Mapping[str, Any], buffer: bytes) -> bytes:
 def write_head(folder: Path, glb: bytes) -> str:
     """Write a head's script unless it is there; return the name that lines call it by: a hash of its bytes."""
     name = hashlib.sha256(glb).hexdigest()[:16]
-    path = folder / f"{name}.js"
-    if not path.exists():
-        write_changed(path, call("head", name, packed(glb)))
+    if not (folder / f"{name}.js").exists():
+        _write(folder, name, glb)
     return name
+
+
+def _write(folder: Path, name: str, glb: bytes) -> None:
+    write_changed(folder / f"{name}.js", call("head", name, packed(glb)))
 
 
 def _accessors(value: Any) -> Iterator[int]:

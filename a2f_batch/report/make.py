@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from a2f_batch.batch.lines import LineRow
-from a2f_batch.errors import A2FError
+from a2f_batch.errors import ClipError
 from a2f_batch.qc import FIGURES, LEVELS, Levels
 from a2f_batch.qc.checks import shown
 from a2f_batch.report import assets, tables
 from a2f_batch.report.curves import CurveFile, curve_file
 from a2f_batch.report.folder import Folder, folder_state, read_folder
-from a2f_batch.report.heads import default_head, exported_head, write_head
+from a2f_batch.report.heads import exported_head, write_default_head, write_head
 from a2f_batch.report.line_scripts import SCHEMA, LineScript, problem_json, write_line_scripts
 from a2f_batch.report.scripts import make_folder, unflushed, write_changed
 from a2f_batch.report.sounds import COPIES, Sounds
@@ -117,14 +117,14 @@ def _heads(folder: Folder, place: Path, files: Mapping[str, CurveFile | None]) -
         some = kinds.setdefault(_kind(file, line), [])
         if file and len(some) < _TRIED:
             some.append(file)
-    return {kind: write_head(place, _head(some if kind else [])) for kind, some in kinds.items()}
+    return {kind: _head(place, some if kind else []) for kind, some in kinds.items()}
 
 
-def _head(files: Sequence[CurveFile]) -> bytes:
+def _head(place: Path, files: Sequence[CurveFile]) -> str:
     for file in files:
-        with suppress(A2FError):
-            return exported_head(file)
-    return default_head()
+        with suppress(ClipError):
+            return write_head(place, exported_head(file))
+    return write_default_head(place)
 
 
 def _write_page(folder: Folder, place: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Of a refused upload so much is read and thrown away: a client that still sends would else lose the answer with its connection.
-_DRAIN_BYTES, _DRAIN_SECONDS = 64 * 1024 * 1024, 5.0
+_DRAIN_BYTES, _DRAIN_SECONDS, _STILL_SECONDS = 64 * 1024 * 1024, 5.0, 0.25
 
 #: Told of every request when it is over: kind of event, text for people, facts.
 Tell = Callable[..., None]
@@ -36,6 +36,8 @@ class Access:
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
                 facts["status"] = message["status"]
+                if not body.is_over:
+                    message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
             elif not message.get("more_body") and not body.is_over and not expects:
                 await send({**message, "more_body": True})
                 await body.drain()
@@ -72,4 +74,4 @@ class _Body:
         with suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
                 while not self.is_over and self._bytes < limit:
-                    await self.receive()
+                    await asyncio.wait_for(self.receive(), _STILL_SECONDS)

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from a2f_batch.audio import Waveform, load_audio
+from a2f_batch.batch import render
 from a2f_batch.batch.engine_choice import EngineChoice
-from a2f_batch.batch.render import Clock, Recipe, Rendered, finish, infer
+from a2f_batch.batch.render import Recipe, Rendered
 from a2f_batch.batch.warnings import not_honoured
 from a2f_batch.clip import FaceClip
 from a2f_batch.export import format_named
 from a2f_batch.export.atomic import holding_back
-from a2f_batch.post import post
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,9 @@ def bake(audio: Path, format_name: str, recipe: Recipe, choice: EngineChoice, ma
     Raises:
         A2FError: of the step that failed.
     """
-    clock = Clock()
-    wave = load_audio(audio, channel=recipe.channel, max_seconds=max_seconds)
-    (raw,) = infer([wave], [recipe], choice.loaded())
     out = audio.with_name(audio.stem + format_named(format_name).suffix)
     with holding_back() as held:  # nobody needs the file on the disk
-        rendered = finish(audio, {format_name: out}, recipe, wave, raw, clock)
+        rendered = render.render(audio, {format_name: out}, recipe, choice.loaded(), max_seconds=max_seconds)
         content = held.files[out].read_bytes()
         held.drop()
     return Baked(content, rendered)
@@ -80,6 +77,5 @@ def speak_samples(samples: npt.NDArray[np.generic], rate: int, recipe: Recipe, c
 
 
 def _spoken(wave: Waveform, recipe: Recipe, choice: EngineChoice) -> Spoken:
-    (raw,) = infer([wave], [recipe], choice.loaded())
-    clip = post(raw, recipe.profile, wave=wave, seed=recipe.seed, emotion=recipe.emotion)
+    clip = render.speak(wave, recipe, choice.loaded())
     return Spoken(clip, float(wave.duration), (*wave.warnings, *not_honoured(clip, recipe.emotion)))

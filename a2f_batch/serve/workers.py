@@ -18,6 +18,7 @@ from a2f_batch.errors import BatchError
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has but the other, which is as sure there
 
 
 class BusyError(BatchError):
@@ -78,6 +79,8 @@ class Workers:
             BatchError: the process died (code 'worker-lost'), or was ended because it took too long ('render-timeout').
         """
         worker = await self._idle.get()
+        if worker.is_broken:  # killed by somebody while it had nothing to do
+            worker = self._replaced(worker)
         try:
             future = worker.pool.submit(function, *args, **kwargs)
             done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=self._render_seconds)
@@ -91,15 +94,18 @@ class Workers:
         finally:
             # What is still at work here is of nobody's use: it took too long, or its client went away.
             if worker.is_broken or not future.done():
-                worker.end()
-                self._all.discard(worker)
-                worker = self._started()
+                worker = self._replaced(worker)
             self._idle.put_nowait(worker)
 
     def close(self) -> None:
         """End all processes."""
         for worker in self._all:
             worker.end()
+
+    def _replaced(self, worker: _Worker) -> _Worker:
+        worker.end()
+        self._all.discard(worker)
+        return self._started()
 
     def _started(self) -> _Worker:
         worker = _Worker(self._choice)
@@ -130,9 +136,10 @@ class _Worker:
 
     def end(self) -> None:
         """End the process in the middle of what it does."""
-        if self.ready.done() and not self.ready.exception():
+        # Of a dead process the number may be another's by now.
+        if self.ready.done() and not self.ready.exception() and not self.is_broken:
             with suppress(ProcessLookupError):
-                os.kill(self.ready.result()[0], signal.SIGTERM)
+                os.kill(self.ready.result()[0], _KILL)
         self.pool.shutdown(wait=False, cancel_futures=True)
 
 
