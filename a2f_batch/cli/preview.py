@@ -118,8 +118,8 @@ class _Work:
         from a2f_batch.preview.sheet import write_sheet
 
         title = f"The {len(cards)} lines to look at first" if worst and len(cards) > 1 else f"{len(cards)} line{'s' if len(cards) != 1 else ''}"
-        write_sheet(self.to / "sheet.png", cards, title, f"{self.out.absolute().name}   ·   faces at the flagged moments, then at the widest, closed, "
-                    "rounded and spread ones   ·   the higher the number, the sooner to look")
+        told = "   ·   faces at the flagged moments, then at the widest, closed, rounded and spread ones   ·   the higher the number, the sooner to look"
+        write_sheet(self.to / "sheet.png", cards, title, self.out.absolute().name + (told if len(cards) > 1 else ""))
 
     def _audio(self, line: LineRow) -> Path:
         if line.audio is None or not line.audio.is_file():

@@ -13,7 +13,22 @@ from a2f_batch.batch.lines import LineRow
 from a2f_batch.clip import FaceClip
 from a2f_batch.preview.extra import need
 from a2f_batch.preview.lanes import lanes
-from a2f_batch.preview.lettering import FAINT, GROUND, INK, LANES, RULE, WARN, WAVE, digits, drawing, families, figure, fitting, pixels, points
+from a2f_batch.preview.lettering import (
+    FAINT,
+    GROUND,
+    INK,
+    LANES,
+    RULE,
+    WARN,
+    WAVE,
+    digits,
+    drawing,
+    families,
+    figure,
+    fitting,
+    pixels,
+    points,
+)
 from a2f_batch.preview.sound import Sound
 from a2f_batch.qc import Flag
 
@@ -145,7 +160,7 @@ def _flags(page: _Page, flags: tuple[Flag, ...]) -> None:
     for i, flag in enumerate(shown):
         where = f"{flag.begin:.2f} s  " if flag.begin is not None else ""
         page.text(24, 432 + 20 * i, "▲", size=11, color=WARN)
-        page.text(40, 432 + 20 * i, fitting(f"{where}{flag.text}", 66, 1), size=12, color=INK)
+        page.text(40, 432 + 20 * i, fitting(f"{where}{flag.text}", 56, 1), size=12, color=INK)
     if len(flags) > len(shown):
         page.text(40, 432 + 20 * len(shown), f"and {len(flags) - len(shown)} more", size=12, color=FAINT)
     # On the time line: what it is, above where it is; labels that would lie on each other go below.

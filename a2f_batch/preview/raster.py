@@ -20,7 +20,7 @@ SAMPLES = 2  # a side of a pixel: four samples
 # Lights in the camera's axes (x right, y up, z to the viewer): direction to it and linear colour. Key from above left, a cool fill from
 # the right, and a rim from behind: the modelling of lips and cheeks comes from the key's angle.
 _DIRECTIONS = np.array([[-0.55, 0.60, 0.75], [0.80, 0.10, 0.60], [0.55, 0.55, -0.75], [-0.75, 0.25, -0.70]])
-_COLORS = np.array([[0.86, 0.81, 0.74], [0.22, 0.25, 0.30], [0.75, 0.85, 0.95], [0.35, 0.35, 0.40]])
+_COLORS = np.array([[0.86, 0.81, 0.74], [0.22, 0.25, 0.30], [0.42, 0.48, 0.55], [0.24, 0.24, 0.27]])
 _SKY, _GROUND = np.array([0.20, 0.22, 0.25]), np.array([0.10, 0.085, 0.08])
 # Light that wanders under the skin and comes out beyond the terminator, red the farthest.
 _WRAP = np.array([0.34, 0.18, 0.13])
@@ -169,14 +169,29 @@ def _cavities(nearness, shade, cavity, radius):  # type: ignore[no-untyped-def]
                 distance[y // 2, x // 2] += away
                 there[y // 2, x // 2] += one
     far, weight = _blurred(_blurred(distance, radius), radius), _blurred(_blurred(there, radius), radius)
+    for y in range(half_rows):
+        for x in range(half_columns):
+            far[y, x] = far[y, x] / weight[y, x] if weight[y, x] > zero else distance[y, x]
     for y in range(rows):
+        top, low = _between(y, half_rows)
         for x in range(columns):
-            around = weight[y // 2, x // 2]
-            if shade[y, x] > zero and around > zero:
-                open_ = one - (shade[y, x] - far[y // 2, x // 2] / around) / cavity
-                shade[y, x] = min(max(open_, np.float32(0.16)), np.float32(1.06))
-            else:
-                shade[y, x] = one
+            shade_here = one
+            if shade[y, x] > zero:
+                left, along = _between(x, half_columns)
+                right, under = min(left + 1, half_columns - 1), min(top + 1, half_rows - 1)
+                above = far[top, left] * (one - along) + far[top, right] * along
+                below = far[under, left] * (one - along) + far[under, right] * along
+                behind = shade[y, x] - above * (one - low) - below * low
+                shade_here = min(max(one - behind / cavity, np.float32(0.16)), np.float32(1.06))
+            shade[y, x] = shade_here
+
+
+@_compiled
+def _between(at, count):  # type: ignore[no-untyped-def]
+    """Return which pixel of a picture of half the size is before the middle of pixel `at`, and how far behind it that is."""
+    place = max(np.float32(at) * np.float32(0.5) - np.float32(0.25), np.float32(0.0))
+    before = min(int(place), count - 1)
+    return before, place - np.float32(before)
 
 
 @_compiled
@@ -248,6 +263,9 @@ def _resolve(points, normals, triangles, material, colors, strength, shine_of, t
                 middle = np.float32(SAMPLES) * half if same else half
                 dx, dy = np.float32(sx) + middle - ax, np.float32(sy) + middle - ay
                 wb, wc = (dx * acy - dy * acx) / area, (dy * abx - dx * aby) / area
+                # Of a triangle seen from its edge the quotient is anything.
+                wb = min(max(wb, zero), one)
+                wc = min(max(wc, zero), one - wb)
                 wa = one - wb - wc
                 side = one if area < 0 else -one  # the back of a sheet is lit as its own front
                 nx += side * (wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0])

@@ -12,7 +12,22 @@ import numpy.typing as npt
 from a2f_batch.batch.lines import LineRow
 from a2f_batch.export.atomic import replacing
 from a2f_batch.preview.extra import need
-from a2f_batch.preview.lettering import DOTS, FAINT, GROUND, INK, LANES, RAISED, WARN, WAVE, drawing, families, figure, fitting, pixels, points
+from a2f_batch.preview.lettering import (
+    DOTS,
+    FAINT,
+    GROUND,
+    INK,
+    LANES,
+    RAISED,
+    WARN,
+    WAVE,
+    drawing,
+    families,
+    figure,
+    fitting,
+    pixels,
+    points,
+)
 from a2f_batch.preview.moments import Moment, moments
 from a2f_batch.preview.show import Stage
 from a2f_batch.preview.sound import Sound
