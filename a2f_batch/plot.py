@@ -16,7 +16,8 @@ from a2f_batch.errors import ClipError, ExportError
 from a2f_batch.export.atomic import replacing
 
 #: What is drawn unless told: what mouths are judged by.
-MAIN = ("jawOpen", "mouthClose", "mouthPucker", "mouthFunnel", "mouthSmileLeft", "mouthStretchLeft", "mouthLowerDownLeft", "mouthUpperUpLeft")
+MAIN = ("jawOpen", "mouthClose", "mouthPucker", "mouthFunnel", "mouthSmileLeft", "mouthStretchLeft", "mouthLowerDownLeft",
+        "mouthUpperUpLeft")
 SUFFIXES = (".svg", ".png")
 
 _INK, _FAINT, _RULE, _WAVE = "#1b1f24", "#6b7480", "#e3e6ea", "#8aa4c0"
@@ -106,12 +107,13 @@ def draw(path: Path, clip: FaceClip, *, name: str, other: FaceClip | None = None
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ExportError(f"A plot needs the package matplotlib, which can't be imported: {error}.", "Install it: pip install 'a2f-batch[preview]'",
-                          code="preview-missing") from None
+        raise ExportError(f"A plot needs the package matplotlib, which can't be imported: {error}.",
+                          "Install it: pip install 'a2f-batch[preview]'", code="preview-missing") from None
     chosen = choose([clip, *([other] if other else [])], channels)
     apart = {one.channel: one for one in differences(clip, other, chosen)} if other else {}
     # Text stays text, so that it can be searched and is small; ids by a fixed salt, no date: the same bytes again.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "a2f-batch", "path.simplify": False, "font.family": ["DejaVu Sans"]}):
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "a2f-batch", "path.simplify": False,
+                                "font.family": ["DejaVu Sans"]}):
         height = _TOP + len(chosen) * _ROW + (_SOUND if sound is not None else 0) + 0.55
         figure = Figure(figsize=(_WIDTH, height), dpi=110, facecolor="white")
         FigureCanvasAgg(figure)
@@ -139,11 +141,11 @@ def _fill(figure: Any, height: float, clip: FaceClip, name: str, other: FaceClip
             spine.set_color(_RULE)
         return made
 
-    figure.text(left, 1 - 0.33 / height, name if not other else f"{name}   and   {other_name}", fontsize=13, weight="bold", color=_INK, va="center",
-                parse_math=False)
+    title = f"{name}   and   {other_name}" if other else name
+    figure.text(left, 1 - 0.33 / height, title, fontsize=13, weight="bold", color=_INK, va="center", parse_math=False)
     rates = " and ".join(dict.fromkeys(f"{float(one.fps):g}" for one in clips))
-    figure.text(left, 1 - 0.60 / height, f"{clip.n_frames} frames" + (f" and {other.n_frames}" if other else "") + f" at {rates} fps", fontsize=9,
-                color=_FAINT, va="center", parse_math=False)
+    told = f"{clip.n_frames} frames" + (f" and {other.n_frames}" if other else "") + f" at {rates} fps"
+    figure.text(left, 1 - 0.60 / height, told, fontsize=9, color=_FAINT, va="center", parse_math=False)
     top = _TOP
     if other:
         key = figure.add_axes((left + width + 0.012, 1 - 0.72 / height, 0.19, 0.5 / height))
@@ -198,10 +200,10 @@ def _halves(name: str) -> tuple[str, str]:
 
 def _figures(figure: Any, height: float, top: float, x: float, one: Difference | None) -> None:
     rows = ("only one has it", "", "") if one is None else (
-        f"RMS {one.rms:.4f}", f"largest {one.largest:.3f} at {one.at:.2f} s", f"correlation {one.correlation:.3f}" if one.correlation is not None else
-        "no correlation: one is still")
+        f"RMS {one.rms:.4f}", f"largest {one.largest:.3f} at {one.at:.2f} s",
+        f"correlation {one.correlation:.3f}" if one.correlation is not None else "no correlation: one is still")
     for i, row in enumerate(rows):
-        figure.text(x, 1 - (top + 0.13 + 0.19 * i) / height, row, fontsize=8, color=_INK if i == 0 else _FAINT, va="center", parse_math=False)
+        figure.text(x, 1 - (top + 0.13 + 0.19 * i) / height, row, fontsize=8, color=_FAINT if i else _INK, va="center", parse_math=False)
 
 
 def _aligned(one: FaceClip, other: FaceClip) -> tuple[FaceClip, FaceClip]:

@@ -13,9 +13,11 @@ from a2f_batch.export import read_clip
 
 @click.command("plot")
 @click.argument("clip", type=click.Path(path_type=Path))
-@click.option("--against", type=click.Path(path_type=Path), metavar="OTHER", help="Draw this clip over the first, with how far they are apart.")
+@click.option("--against", type=click.Path(path_type=Path), metavar="OTHER",
+              help="Draw this clip over the first, with how far they are apart.")
 @click.option("--to", type=click.Path(path_type=Path), metavar="FILE", help="FILE.svg or FILE.png.  [default: beside CLIP, as .svg]")
-@click.option("--channels", metavar="NAMES", help="Names or patterns, separated by commas, such as 'jawOpen,mouth*'; by default the main mouth ones.")
+@click.option("--channels", metavar="NAMES",
+              help="Names or patterns, separated by commas, such as 'jawOpen,mouth*'; by default the main mouth ones.")
 @click.option("--sound", type=click.Path(path_type=Path), metavar="FILE", help="Sound file: its waveform on top.")
 @click.option("--format", "format_name", help="Format of CLIP and OTHER, where their endings do not tell.")
 @reported

@@ -41,7 +41,7 @@ def _tables(squarings: tuple[int, ...]) -> Floats:
     for direction, color in zip(_DIRECTIONS / np.linalg.norm(_DIRECTIONS, axis=1, keepdims=True), _COLORS, strict=True):
         cosine = (normal @ direction)[..., None]
         diffuse += color * np.maximum(cosine + _WRAP, 0) / (1 + _WRAP)
-        half = direction + (0, 0, 1)  # Blinn: half way between the light and the viewer, who is straight ahead
+        half = direction + np.array([0, 0, 1])  # Blinn: half way between the light and the viewer, who is straight ahead
         facing = np.maximum(normal @ (half / np.linalg.norm(half)), 0)[..., None] * (cosine > 0)
         for i, times in enumerate(squarings):
             shine[i] += color * facing ** (2 ** times)
@@ -123,8 +123,8 @@ def _scan(points, triangles, both_sides, nearness, triangle):  # type: ignore[no
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
         if area == 0 or (area > 0 and not both_sides) or az <= 0 or bz <= 0 or cz <= 0:
             continue
-        left, right = max(int(math.ceil(min(ax, bx, cx) - half)), 0), min(int(math.floor(max(ax, bx, cx) - half)), columns - 1)
-        top, bottom = max(int(math.ceil(min(ay, by, cy) - half)), 0), min(int(math.floor(max(ay, by, cy) - half)), rows - 1)
+        left, right = max(math.ceil(min(ax, bx, cx) - half), 0), min(math.floor(max(ax, bx, cx) - half), columns - 1)
+        top, bottom = max(math.ceil(min(ay, by, cy) - half), 0), min(math.floor(max(ay, by, cy) - half), rows - 1)
         inverse = one / area
         # Barycentric weights of b and c are linear over the picture.
         bu, bv, cu, cv = (cy - ay) * inverse, (ax - cx) * inverse, (ay - by) * inverse, (bx - ax) * inverse
