@@ -168,8 +168,8 @@ def _fill(figure: Any, height: float, clip: FaceClip, name: str, other: FaceClip
     for i, channel in enumerate(chosen):
         made = axes(top + i * _ROW, _ROW - 0.24)
         here = [one for one in clips if channel in one]
-        low = min([0.0, *(float(one[channel].min(initial=0)) for one in here)])
-        high = max([1.0, *(float(one[channel].max(initial=0)) for one in here)])
+        low = min(float(one[channel].min(initial=0.0)) for one in here)
+        high = max(float(one[channel].max(initial=1.0)) for one in here)
         made.set(ylim=(low - 0.04, high + 0.04), yticks=[0, 1])
         if i < len(chosen) - 1:
             made.set_xticklabels([])

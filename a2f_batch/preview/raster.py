@@ -45,13 +45,15 @@ def _tables(squarings: tuple[int, ...]) -> Floats:
         facing = np.maximum(normal @ (half / np.linalg.norm(half)), 0)[..., None] * (cosine > 0)
         for i, times in enumerate(squarings):
             shine[i] += color * facing ** (2 ** times)
-    return np.concatenate([np.broadcast_to(diffuse, shine.shape), shine], axis=-1).astype(np.float32)
+    both: Floats = np.concatenate([np.broadcast_to(diffuse, shine.shape), shine], axis=-1).astype(np.float32)
+    return both
 
 
 def _srgb() -> Pixels:
     linear = np.arange(_LEVELS) / (_LEVELS - 1)
     curve = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.round(255 * curve).astype(np.uint8)
+    levels: Pixels = np.round(255 * curve).astype(np.uint8)
+    return levels
 
 
 class Raster:
@@ -67,7 +69,7 @@ class Raster:
         shape = height * SAMPLES, width * SAMPLES
         self._nearness = np.zeros(shape, np.float32)
         self._triangle = np.zeros(shape, np.int32)
-        self._shade = np.zeros((height, width), np.float32)
+        self._around = np.zeros((height, width), np.float32)
         self._table = _srgb()
         self._used: tuple[int, ...] = ()
         self._background = background
@@ -95,9 +97,9 @@ class Raster:
         shine_of = np.searchsorted(squarings, gloss[:, 1]).astype(np.int32)
         points = points * np.array([SAMPLES, SAMPLES, 1], np.float32)
         _scan(points, triangles, both_sides, self._nearness, self._triangle)
-        _cavities(self._nearness, self._shade, cavity, max(self.height // 52, 1))
-        _resolve(points, normals, triangles, material, colors, gloss[:, 0].copy(), shine_of, self._triangle, self._shade, self._background,
-                 self._behind, self._table, self._light, self._picture)
+        _surroundings(self._nearness, self._around, max(self.height // 52, 1))
+        _resolve(points, normals, triangles, material, colors, gloss[:, 0].copy(), shine_of, self._nearness, self._triangle,
+                 self._around, np.float32(cavity), self._background, self._behind, self._table, self._light, self._picture)
         return self._picture
 
 
@@ -148,12 +150,12 @@ def _scan(points, triangles, both_sides, nearness, triangle):  # type: ignore[no
 
 
 @_compiled
-def _cavities(nearness, shade, cavity, radius):  # type: ignore[no-untyped-def]
-    """Darken what lies behind its surroundings: 1 in the open, less in the mouth, the nostrils, round the eyes.
+def _surroundings(nearness, around, radius):  # type: ignore[no-untyped-def]
+    """Find how far away the surroundings of every pixel are: what lies behind them, such as a mouth's inside, is in shade.
 
     Source: Luft, Colditz, Deussen, "Image enhancement by unsharp masking the depth buffer" (2006).
     """
-    rows, columns = shade.shape
+    rows, columns = around.shape
     half_rows, half_columns = (rows + 1) // 2, (columns + 1) // 2
     distance = np.zeros((half_rows, half_columns), np.float32)
     there = np.zeros((half_rows, half_columns), np.float32)
@@ -164,7 +166,7 @@ def _cavities(nearness, shade, cavity, radius):  # type: ignore[no-untyped-def]
             for k in range(SAMPLES * SAMPLES):
                 near = max(near, nearness[SAMPLES * y + k // SAMPLES, SAMPLES * x + k % SAMPLES])
             away = zero if near == zero else one / near
-            shade[y, x] = away
+            around[y, x] = away
             if away > zero:  # surroundings are as well told at half the size
                 distance[y // 2, x // 2] += away
                 there[y // 2, x // 2] += one
@@ -175,15 +177,12 @@ def _cavities(nearness, shade, cavity, radius):  # type: ignore[no-untyped-def]
     for y in range(rows):
         top, low = _between(y, half_rows)
         for x in range(columns):
-            shade_here = one
-            if shade[y, x] > zero:
+            if around[y, x] > zero:
                 left, along = _between(x, half_columns)
                 right, under = min(left + 1, half_columns - 1), min(top + 1, half_rows - 1)
                 above = far[top, left] * (one - along) + far[top, right] * along
                 below = far[under, left] * (one - along) + far[under, right] * along
-                behind = shade[y, x] - above * (one - low) - below * low
-                shade_here = min(max(one - behind / cavity, np.float32(0.16)), np.float32(1.06))
-            shade[y, x] = shade_here
+                around[y, x] = above * (one - low) + below * low
 
 
 @_compiled
@@ -225,8 +224,8 @@ def _blurred(image, radius):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _resolve(points, normals, triangles, material, colors, strength, shine_of, triangle, shades, background, behind,  # type: ignore[no-untyped-def]
-             table, light, picture):
+def _resolve(points, normals, triangles, material, colors, strength, shine_of, nearness, triangle,  # type: ignore[no-untyped-def]
+             around, cavity, background, behind, table, light, picture):
     """Light every pixel: once where all its samples are of one material, else each sample."""
     rows, columns, _ = picture.shape
     count = SAMPLES * SAMPLES
@@ -246,6 +245,10 @@ def _resolve(points, normals, triangles, material, colors, strength, shine_of, t
                 continue
             alike = same or (first >= 0 and second >= 0 and third >= 0 and fourth >= 0 and material[first] == material[second]
                              and material[first] == material[third] and material[first] == material[fourth])
+            if alike and not same:  # a chin before a neck is of one material, and of two surfaces
+                nearest = max(nearness[sy, sx], nearness[sy, sx + 1], nearness[sy + 1, sx], nearness[sy + 1, sx + 1])
+                farthest = min(nearness[sy, sx], nearness[sy, sx + 1], nearness[sy + 1, sx], nearness[sy + 1, sx + 1])
+                alike = nearest - farthest < np.float32(0.01) * nearest
             nx = ny = nz = red = green = blue = all_red = all_green = all_blue = zero
             steps = 1 if same else count  # within a triangle the pixel's middle stands for all
             for k in range(steps):
@@ -285,7 +288,8 @@ def _resolve(points, normals, triangles, material, colors, strength, shine_of, t
                 column, row = int(nx * inverse + middle_of), int(middle_of - ny * inverse)
                 gleam, bright = shine_of[material[t]], strength[material[t]]
                 # What is dark in a face is red: shade takes the other two colours first.
-                shade = shades[y, x]
+                shade = one - (one / nearness[sy, sx] - around[y, x]) / cavity
+                shade = min(max(shade, np.float32(0.16)), np.float32(1.06))
                 cool = min(shade, one)
                 all_red += times * shade * (red * share * light[gleam, row, column, 0] + bright * light[gleam, row, column, 3])
                 all_green += times * shade * (green * share * light[gleam, row, column, 1] * (half + half * cool)
