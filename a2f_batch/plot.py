@@ -168,9 +168,9 @@ def _fill(figure: Any, height: float, clip: FaceClip, name: str, other: FaceClip
     for i, channel in enumerate(chosen):
         made = axes(top + i * _ROW, _ROW - 0.24)
         here = [one for one in clips if channel in one]
-        low = min(float(one[channel].min(initial=0.0)) for one in here)
-        high = max(float(one[channel].max(initial=1.0)) for one in here)
-        made.set(ylim=(low - 0.04, high + 0.04), yticks=[0, 1])
+        lowest = min(float(one[channel].min(initial=0.0)) for one in here)
+        highest = max(float(one[channel].max(initial=1.0)) for one in here)
+        made.set(ylim=(lowest - 0.04, highest + 0.04), yticks=[0, 1])
         if i < len(chosen) - 1:
             made.set_xticklabels([])
         if len(here) == 2:

@@ -165,7 +165,7 @@ def _flags(page: _Page, flags: tuple[Flag, ...]) -> None:
     for i, flag in enumerate(shown):
         where = f"{flag.begin:.2f} s  " if flag.begin is not None else ""
         page.text(24, 432 + 20 * i, "▲", size=11, color=WARN)
-        page.text(40, 432 + 20 * i, fitting(f"{where}{flag.text}", 56, 1), size=12, color=INK)
+        page.text(40, 432 + 20 * i, fitting(f"{where}{flag.text}", 66, 1), size=11, color=INK)
     if len(flags) > len(shown):
         page.text(40, 432 + 20 * len(shown), f"and {len(flags) - len(shown)} more", size=12, color=FAINT)
     # On the time line: what it is, above where it is; labels that would lie on each other go below.
