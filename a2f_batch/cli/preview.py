@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 @click.command("preview")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--line", "patterns", multiple=True, metavar="NAME", help="LOCALE/CHARACTER/ID, an ID that one line alone has, or a pattern such as"
-              " 'de/*'; may be given again.")
+@click.option("--line", "patterns", multiple=True, metavar="NAME",
+              help="LOCALE/CHARACTER/ID, an ID that one line alone has, or a pattern such as 'de/*'; may be given again.")
 @click.option("--worst", type=click.IntRange(1), metavar="N", help="The N lines with the highest look-at score.")
 @click.option("--sheet", is_flag=True, help="A contact sheet of the lines too: sheet.png.")
 @click.option("--no-video", is_flag=True, help="The contact sheet alone.")
-@click.option("--to", type=click.Path(path_type=Path), metavar="PATH", help="Folder for the files, or FILE.mp4 for one line.  [default: OUT/preview]")
+@click.option("--to", type=click.Path(path_type=Path), metavar="PATH",
+              help="Folder for the files, or FILE.mp4 for one line.  [default: OUT/preview]")
 @click.option("--size", default="960x540", show_default=True, metavar="WxH", help="Of the videos, in pixels.")
 @click.option("--fps", help="Frames a second of the videos; by default the lines' own, so that every baked frame is seen.")
 @click.option("--from", "format_name", metavar="FORMAT", help="Show the motion of this format's file; by default the most exact one.")
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 @click.option("--workers", type=click.IntRange(1), help="Lines drawn at a time; by default one a core.")
 @project_option
 @reported
-def command(out: Path, patterns: tuple[str, ...], worst: int | None, sheet: bool, no_video: bool, to: Path | None, size: str, fps: str | None,
-            format_name: str | None, mute: bool, workers: int | None, project: Path | None) -> int:
+def command(out: Path, patterns: tuple[str, ...], worst: int | None, sheet: bool, no_video: bool, to: Path | None, size: str,
+            fps: str | None, format_name: str | None, mute: bool, workers: int | None, project: Path | None) -> int:
     """Make review videos of lines in the output folder OUT: the exported motion on a head, with sound, waveform, curves and flags.
 
     Drawn by the CPU; no GPU or window is needed, but the packages of the extra [preview].
@@ -117,9 +118,11 @@ class _Work:
         """Write the contact sheet."""
         from a2f_batch.preview.sheet import write_sheet
 
-        title = f"The {len(cards)} lines to look at first" if worst and len(cards) > 1 else f"{len(cards)} line{'s' if len(cards) != 1 else ''}"
-        write_sheet(self.to / "sheet.png", cards, title, f"{self.out.absolute().name}   ·   faces at the flagged moments, then at the widest, closed, "
-                    "rounded and spread ones   ·   the higher the number, the sooner to look")
+        several = len(cards) > 1
+        title = f"The {len(cards)} lines to look at first" if worst and several else f"{len(cards)} lines" if several else "1 line"
+        told = ("   ·   faces at the flagged moments, then at the widest, closed, rounded and spread ones"
+                "   ·   the higher the number, the sooner to look")
+        write_sheet(self.to / "sheet.png", cards, title, self.out.absolute().name + (told if several else ""))
 
     def _audio(self, line: LineRow) -> Path:
         if line.audio is None or not line.audio.is_file():

@@ -1,1 +1,1 @@
-"""Review videos and contact sheets of rendered lines: the exported motion on a head, with its sound, drawn without a GPU (extra `[preview]`)."""
+"""Review videos and contact sheets of rendered lines: the exported motion on a head, with sound, without a GPU (extra `[preview]`)."""

@@ -97,7 +97,8 @@ class Camera:
             near = np.where(seen[:, 2] < -1e-3, -1 / seen[:, 2], 0).astype(np.float32)
         x = self.centre[0] + np.float32(self.scale) * seen[:, 0] * near
         y = self.centre[1] - np.float32(self.scale) * seen[:, 1] * near
-        return np.stack([x, y, near], axis=1).astype(np.float32)
+        projected: Floats = np.stack([x, y, near], axis=1).astype(np.float32)
+        return projected
 
     def turn(self, normals: Floats) -> Floats:
         """Return vectors in the camera's axes."""
@@ -112,7 +113,8 @@ def actor_of(meshes: tuple[Mesh, ...], targets: tuple[tuple[str, ...], ...], *, 
         targets: of each mesh, those that weights will be given for, in order.
         both_sides: see `raster.Raster.draw`.
     """
-    vertices, normals, triangles, material, colors, gloss = [], [], [], [], [], []
+    vertices, normals, triangles, material, colors = [], [], [], [], []
+    gloss: list[tuple[float, float]] = []
     reach, moved = [], [np.zeros(0, np.int64)]
     offsets, tilts = [np.zeros((0, 3), np.float32)], [np.zeros((0, 3), np.float32)]
     first = start = 0

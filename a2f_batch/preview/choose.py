@@ -69,8 +69,8 @@ def _fitting(lines: Sequence[LineRow], pattern: str, out: Path) -> list[LineRow]
 
 def _not_rendered(line: LineRow) -> BatchError:
     why = f": {line.problem.message} [{line.problem.code}]" if line.problem else ""
-    return BatchError(f"The line '{line.name}' is {line.state}, not done{why}", (line.problem and line.problem.remedy) or "Render it first.",
-                      code="line-not-rendered")
+    remedy = line.problem.remedy if line.problem and line.problem.remedy else "Render it first."
+    return BatchError(f"The line '{line.name}' is {line.state}, not done{why}", remedy, code="line-not-rendered")
 
 
 def _unknown(lines: Sequence[LineRow], pattern: str, out: Path) -> BatchError:

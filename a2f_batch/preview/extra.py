@@ -21,5 +21,5 @@ def need(name: str, package: str, what: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError as error:
-        raise ExportError(f"{what} needs the package {package}, which can't be imported: {error}.", "Install it: pip install 'a2f-batch[preview]'",
-                          code="preview-missing") from None
+        raise ExportError(f"{what} needs the package {package}, which can't be imported: {error}.",
+                          "Install it: pip install 'a2f-batch[preview]'", code="preview-missing") from None

@@ -52,8 +52,8 @@ def write_film(path: Path, frames: Iterable[npt.NDArray[np.uint8]], fps: Fractio
             setattr(picture.codec_context, name, value)
         track = _Track(av, film, sound) if sound else None
         for i, pixels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p", src_colorspace="ITU709",
-                                                                               dst_colorspace="ITU709", dst_color_range="MPEG", interpolation="FAST_BILINEAR")
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
+                format="yuv420p", src_colorspace="ITU709", dst_colorspace="ITU709", dst_color_range="MPEG", interpolation="FAST_BILINEAR")
             frame.pts, frame.time_base = i, 1 / fps
             film.mux(picture.encode(frame))
             if track:

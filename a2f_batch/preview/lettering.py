@@ -18,9 +18,9 @@ LANES = ("#ff7d6b", "#f2c14e", "#7bd88f", "#5ec8e5", "#b796ff")
 
 DOTS = 100  # pixels an inch: sizes in points are then 0.72 of pixels
 # Fonts that have what DejaVu lacks, by where they come with the system.
-_MORE = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK KR", "Noto Sans JP", "Noto Sans SC", "Noto Sans KR", "Source Han Sans", "Hiragino Sans",
-         "PingFang SC", "Apple SD Gothic Neo", "Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "WenQuanYi Zen Hei", "IPAGothic", "Noto Sans Thai",
-         "Noto Sans Devanagari", "Nirmala UI", "Leelawadee UI")
+_MORE = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK KR", "Noto Sans JP", "Noto Sans SC", "Noto Sans KR", "Source Han Sans",
+         "Hiragino Sans", "PingFang SC", "Apple SD Gothic Neo", "Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "WenQuanYi Zen Hei",
+         "IPAGothic", "Noto Sans Thai", "Noto Sans Devanagari", "Nirmala UI", "Leelawadee UI")
 
 #: Matplotlib's fonts are not for two threads at once.
 drawing = threading.Lock()

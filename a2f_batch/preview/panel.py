@@ -13,7 +13,22 @@ from a2f_batch.batch.lines import LineRow
 from a2f_batch.clip import FaceClip
 from a2f_batch.preview.extra import need
 from a2f_batch.preview.lanes import lanes
-from a2f_batch.preview.lettering import FAINT, GROUND, INK, LANES, RULE, WARN, WAVE, digits, drawing, families, figure, fitting, pixels, points
+from a2f_batch.preview.lettering import (
+    FAINT,
+    GROUND,
+    INK,
+    LANES,
+    RULE,
+    WARN,
+    WAVE,
+    digits,
+    drawing,
+    families,
+    figure,
+    fitting,
+    pixels,
+    points,
+)
 from a2f_batch.preview.sound import Sound
 from a2f_batch.qc import Flag
 
@@ -80,8 +95,10 @@ def draw_panel(line: LineRow, clip: FaceClip, sound: Sound | None, width: int, h
             page.text(456, 62, "look-at score", size=11, ha="right", color=FAINT)
         said = fitting(line.text, 58, 2)
         fonts = families(said)
-        page.text(24, 80, said if fonts else "(no font on this machine has the letters of this line's text)", size=14, color=INK if fonts else FAINT,
-                  va="top", **({"family": fonts, "linespacing": 1.35} if fonts else {}))
+        if fonts:
+            page.text(24, 80, said, size=14, va="top", family=fonts, linespacing=1.35)
+        else:
+            page.text(24, 88, "(no font on this machine has the letters of this line's text)", size=12, color=FAINT)
         flags = line.qc.flags if line.qc else ()
         _waveform(page, sound, seconds, flags)
         _curves(page, clip, seconds, flags)
@@ -97,10 +114,12 @@ class _Page:
         self.width, self.height = (side * made.dpi / scale for side in made.get_size_inches())
 
     def text(self, x: float, y: float, text: str, *, size: float, color: str = INK, va: str = "center", **more: Any) -> None:
-        self.figure.text(x / self.width, 1 - y / self.height, text, fontsize=points(size * self.scale), color=color, va=va, parse_math=False, **more)
+        self.figure.text(x / self.width, 1 - y / self.height, text, fontsize=points(size * self.scale), color=color, va=va,
+                         parse_math=False, **more)
 
     def axes(self, top: float, bottom: float, seconds: float, low: float, high: float) -> Any:
-        axes = self.figure.add_axes((_LEFT / self.width, 1 - bottom / self.height, (_RIGHT - _LEFT) / self.width, (bottom - top) / self.height))
+        axes = self.figure.add_axes((_LEFT / self.width, 1 - bottom / self.height, (_RIGHT - _LEFT) / self.width,
+                                     (bottom - top) / self.height))
         axes.set(xlim=(0, seconds), ylim=(low, high), facecolor=GROUND, xticks=[], yticks=[])
         for side in axes.spines.values():
             side.set_visible(False)
@@ -131,7 +150,8 @@ def _curves(page: _Page, clip: FaceClip, seconds: float, flags: tuple[Flag, ...]
         axes.axhline(0, color=RULE, linewidth=page.scale)
         axes.fill_between(times, 0, curve, color=LANES[i % len(LANES)], alpha=0.30, linewidth=0)
         axes.plot(times, curve, color=LANES[i % len(LANES)], linewidth=points(1.7 * page.scale), solid_joinstyle="round")
-        axes.text(0, 0.97, name, transform=axes.transAxes, fontsize=points(11 * page.scale), color=INK, alpha=0.75, va="top", parse_math=False)
+        axes.text(0, 0.97, name, transform=axes.transAxes, fontsize=points(11 * page.scale), color=INK, alpha=0.75, va="top",
+                  parse_math=False)
 
 
 def _shaded(axes: Any, flags: tuple[Flag, ...], page: _Page) -> None:
@@ -145,7 +165,7 @@ def _flags(page: _Page, flags: tuple[Flag, ...]) -> None:
     for i, flag in enumerate(shown):
         where = f"{flag.begin:.2f} s  " if flag.begin is not None else ""
         page.text(24, 432 + 20 * i, "▲", size=11, color=WARN)
-        page.text(40, 432 + 20 * i, fitting(f"{where}{flag.text}", 66, 1), size=12, color=INK)
+        page.text(40, 432 + 20 * i, fitting(f"{where}{flag.text}", 66, 1), size=11, color=INK)
     if len(flags) > len(shown):
         page.text(40, 432 + 20 * len(shown), f"and {len(flags) - len(shown)} more", size=12, color=FAINT)
     # On the time line: what it is, above where it is; labels that would lie on each other go below.
@@ -153,12 +173,12 @@ def _flags(page: _Page, flags: tuple[Flag, ...]) -> None:
     for flag in flags:
         if flag.begin is None or flag.end is None:
             continue
-        x = _LEFT + (_RIGHT - _LEFT) * min(flag.begin / max(page_seconds(page), 1e-9), 1)
+        x = _LEFT + (_RIGHT - _LEFT) * min(flag.begin / max(_seconds(page), 1e-9), 1)
         if all(abs(x - other) > 90 for other in taken):
             taken.append(x)
             page.text(min(x, _RIGHT - 80), 133, flag.code, size=11, color=WARN)
 
 
-def page_seconds(page: _Page) -> float:
+def _seconds(page: _Page) -> float:
     """Return how long the time line is."""
     return float(page.figure.axes[0].get_xlim()[1])

@@ -20,7 +20,7 @@ SAMPLES = 2  # a side of a pixel: four samples
 # Lights in the camera's axes (x right, y up, z to the viewer): direction to it and linear colour. Key from above left, a cool fill from
 # the right, and a rim from behind: the modelling of lips and cheeks comes from the key's angle.
 _DIRECTIONS = np.array([[-0.55, 0.60, 0.75], [0.80, 0.10, 0.60], [0.55, 0.55, -0.75], [-0.75, 0.25, -0.70]])
-_COLORS = np.array([[0.86, 0.81, 0.74], [0.22, 0.25, 0.30], [0.75, 0.85, 0.95], [0.35, 0.35, 0.40]])
+_COLORS = np.array([[0.86, 0.81, 0.74], [0.22, 0.25, 0.30], [0.42, 0.48, 0.55], [0.24, 0.24, 0.27]])
 _SKY, _GROUND = np.array([0.20, 0.22, 0.25]), np.array([0.10, 0.085, 0.08])
 # Light that wanders under the skin and comes out beyond the terminator, red the farthest.
 _WRAP = np.array([0.34, 0.18, 0.13])
@@ -41,17 +41,19 @@ def _tables(squarings: tuple[int, ...]) -> Floats:
     for direction, color in zip(_DIRECTIONS / np.linalg.norm(_DIRECTIONS, axis=1, keepdims=True), _COLORS, strict=True):
         cosine = (normal @ direction)[..., None]
         diffuse += color * np.maximum(cosine + _WRAP, 0) / (1 + _WRAP)
-        half = direction + (0, 0, 1)  # Blinn: half way between the light and the viewer, who is straight ahead
+        half = direction + np.array([0, 0, 1])  # Blinn: half way between the light and the viewer, who is straight ahead
         facing = np.maximum(normal @ (half / np.linalg.norm(half)), 0)[..., None] * (cosine > 0)
         for i, times in enumerate(squarings):
             shine[i] += color * facing ** (2 ** times)
-    return np.concatenate([np.broadcast_to(diffuse, shine.shape), shine], axis=-1).astype(np.float32)
+    both: Floats = np.concatenate([np.broadcast_to(diffuse, shine.shape), shine], axis=-1).astype(np.float32)
+    return both
 
 
 def _srgb() -> Pixels:
     linear = np.arange(_LEVELS) / (_LEVELS - 1)
     curve = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.round(255 * curve).astype(np.uint8)
+    levels: Pixels = np.round(255 * curve).astype(np.uint8)
+    return levels
 
 
 class Raster:
@@ -67,7 +69,7 @@ class Raster:
         shape = height * SAMPLES, width * SAMPLES
         self._nearness = np.zeros(shape, np.float32)
         self._triangle = np.zeros(shape, np.int32)
-        self._shade = np.zeros((height, width), np.float32)
+        self._around = np.zeros((height, width), np.float32)
         self._table = _srgb()
         self._used: tuple[int, ...] = ()
         self._background = background
@@ -95,9 +97,9 @@ class Raster:
         shine_of = np.searchsorted(squarings, gloss[:, 1]).astype(np.int32)
         points = points * np.array([SAMPLES, SAMPLES, 1], np.float32)
         _scan(points, triangles, both_sides, self._nearness, self._triangle)
-        _cavities(self._nearness, self._shade, cavity, max(self.height // 52, 1))
-        _resolve(points, normals, triangles, material, colors, gloss[:, 0].copy(), shine_of, self._triangle, self._shade, self._background,
-                 self._behind, self._table, self._light, self._picture)
+        _surroundings(self._nearness, self._around, max(self.height // 52, 1))
+        _resolve(points, normals, triangles, material, colors, gloss[:, 0].copy(), shine_of, self._nearness, self._triangle,
+                 self._around, np.float32(cavity), self._background, self._behind, self._table, self._light, self._picture)
         return self._picture
 
 
@@ -123,8 +125,8 @@ def _scan(points, triangles, both_sides, nearness, triangle):  # type: ignore[no
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
         if area == 0 or (area > 0 and not both_sides) or az <= 0 or bz <= 0 or cz <= 0:
             continue
-        left, right = max(int(math.ceil(min(ax, bx, cx) - half)), 0), min(int(math.floor(max(ax, bx, cx) - half)), columns - 1)
-        top, bottom = max(int(math.ceil(min(ay, by, cy) - half)), 0), min(int(math.floor(max(ay, by, cy) - half)), rows - 1)
+        left, right = max(math.ceil(min(ax, bx, cx) - half), 0), min(math.floor(max(ax, bx, cx) - half), columns - 1)
+        top, bottom = max(math.ceil(min(ay, by, cy) - half), 0), min(math.floor(max(ay, by, cy) - half), rows - 1)
         inverse = one / area
         # Barycentric weights of b and c are linear over the picture.
         bu, bv, cu, cv = (cy - ay) * inverse, (ax - cx) * inverse, (ay - by) * inverse, (bx - ax) * inverse
@@ -148,12 +150,12 @@ def _scan(points, triangles, both_sides, nearness, triangle):  # type: ignore[no
 
 
 @_compiled
-def _cavities(nearness, shade, cavity, radius):  # type: ignore[no-untyped-def]
-    """Darken what lies behind its surroundings: 1 in the open, less in the mouth, the nostrils, round the eyes.
+def _surroundings(nearness, around, radius):  # type: ignore[no-untyped-def]
+    """Find how far away the surroundings of every pixel are: what lies behind them, such as a mouth's inside, is in shade.
 
     Source: Luft, Colditz, Deussen, "Image enhancement by unsharp masking the depth buffer" (2006).
     """
-    rows, columns = shade.shape
+    rows, columns = around.shape
     half_rows, half_columns = (rows + 1) // 2, (columns + 1) // 2
     distance = np.zeros((half_rows, half_columns), np.float32)
     there = np.zeros((half_rows, half_columns), np.float32)
@@ -164,19 +166,31 @@ def _cavities(nearness, shade, cavity, radius):  # type: ignore[no-untyped-def]
             for k in range(SAMPLES * SAMPLES):
                 near = max(near, nearness[SAMPLES * y + k // SAMPLES, SAMPLES * x + k % SAMPLES])
             away = zero if near == zero else one / near
-            shade[y, x] = away
+            around[y, x] = away
             if away > zero:  # surroundings are as well told at half the size
                 distance[y // 2, x // 2] += away
                 there[y // 2, x // 2] += one
     far, weight = _blurred(_blurred(distance, radius), radius), _blurred(_blurred(there, radius), radius)
+    for y in range(half_rows):
+        for x in range(half_columns):
+            far[y, x] = far[y, x] / weight[y, x] if weight[y, x] > zero else distance[y, x]
     for y in range(rows):
+        top, low = _between(y, half_rows)
         for x in range(columns):
-            around = weight[y // 2, x // 2]
-            if shade[y, x] > zero and around > zero:
-                open_ = one - (shade[y, x] - far[y // 2, x // 2] / around) / cavity
-                shade[y, x] = min(max(open_, np.float32(0.16)), np.float32(1.06))
-            else:
-                shade[y, x] = one
+            if around[y, x] > zero:
+                left, along = _between(x, half_columns)
+                right, under = min(left + 1, half_columns - 1), min(top + 1, half_rows - 1)
+                above = far[top, left] * (one - along) + far[top, right] * along
+                below = far[under, left] * (one - along) + far[under, right] * along
+                around[y, x] = above * (one - low) + below * low
+
+
+@_compiled
+def _between(at, count):  # type: ignore[no-untyped-def]
+    """Return which pixel of a picture of half the size is before the middle of pixel `at`, and how far behind it that is."""
+    place = max(np.float32(at) * np.float32(0.5) - np.float32(0.25), np.float32(0.0))
+    before = min(int(place), count - 1)
+    return before, place - np.float32(before)
 
 
 @_compiled
@@ -210,8 +224,8 @@ def _blurred(image, radius):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _resolve(points, normals, triangles, material, colors, strength, shine_of, triangle, shades, background, behind,  # type: ignore[no-untyped-def]
-             table, light, picture):
+def _resolve(points, normals, triangles, material, colors, strength, shine_of, nearness, triangle,  # type: ignore[no-untyped-def]
+             around, cavity, background, behind, table, light, picture):
     """Light every pixel: once where all its samples are of one material, else each sample."""
     rows, columns, _ = picture.shape
     count = SAMPLES * SAMPLES
@@ -231,6 +245,10 @@ def _resolve(points, normals, triangles, material, colors, strength, shine_of, t
                 continue
             alike = same or (first >= 0 and second >= 0 and third >= 0 and fourth >= 0 and material[first] == material[second]
                              and material[first] == material[third] and material[first] == material[fourth])
+            if alike and not same:  # a chin before a neck is of one material, and of two surfaces
+                nearest = max(nearness[sy, sx], nearness[sy, sx + 1], nearness[sy + 1, sx], nearness[sy + 1, sx + 1])
+                farthest = min(nearness[sy, sx], nearness[sy, sx + 1], nearness[sy + 1, sx], nearness[sy + 1, sx + 1])
+                alike = nearest - farthest < np.float32(0.01) * nearest
             nx = ny = nz = red = green = blue = all_red = all_green = all_blue = zero
             steps = 1 if same else count  # within a triangle the pixel's middle stands for all
             for k in range(steps):
@@ -248,6 +266,9 @@ def _resolve(points, normals, triangles, material, colors, strength, shine_of, t
                 middle = np.float32(SAMPLES) * half if same else half
                 dx, dy = np.float32(sx) + middle - ax, np.float32(sy) + middle - ay
                 wb, wc = (dx * acy - dy * acx) / area, (dy * abx - dx * aby) / area
+                # Of a triangle seen from its edge the quotient is anything.
+                wb = min(max(wb, zero), one)
+                wc = min(max(wc, zero), one - wb)
                 wa = one - wb - wc
                 side = one if area < 0 else -one  # the back of a sheet is lit as its own front
                 nx += side * (wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0])
@@ -267,7 +288,8 @@ def _resolve(points, normals, triangles, material, colors, strength, shine_of, t
                 column, row = int(nx * inverse + middle_of), int(middle_of - ny * inverse)
                 gleam, bright = shine_of[material[t]], strength[material[t]]
                 # What is dark in a face is red: shade takes the other two colours first.
-                shade = shades[y, x]
+                shade = one - (one / nearness[sy, sx] - around[y, x]) / cavity
+                shade = min(max(shade, np.float32(0.16)), np.float32(1.06))
                 cool = min(shade, one)
                 all_red += times * shade * (red * share * light[gleam, row, column, 0] + bright * light[gleam, row, column, 3])
                 all_green += times * shade * (green * share * light[gleam, row, column, 1] * (half + half * cool)

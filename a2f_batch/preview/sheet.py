@@ -12,7 +12,22 @@ import numpy.typing as npt
 from a2f_batch.batch.lines import LineRow
 from a2f_batch.export.atomic import replacing
 from a2f_batch.preview.extra import need
-from a2f_batch.preview.lettering import DOTS, FAINT, GROUND, INK, LANES, RAISED, WARN, WAVE, drawing, families, figure, fitting, pixels, points
+from a2f_batch.preview.lettering import (
+    DOTS,
+    FAINT,
+    GROUND,
+    INK,
+    LANES,
+    RAISED,
+    WARN,
+    WAVE,
+    drawing,
+    families,
+    figure,
+    fitting,
+    pixels,
+    points,
+)
 from a2f_batch.preview.moments import Moment, moments
 from a2f_batch.preview.show import Stage
 from a2f_batch.preview.sound import Sound
@@ -97,8 +112,8 @@ def _card(line: LineRow, take: Take, sound: Sound | None, shown: Sequence[Moment
     if sound:
         peaks = sound.peaks(_CARD_WIDTH - 2 * _GAP)
         loudest = float(np.abs(peaks).max()) or 1.0
-        axes.fill_between((np.arange(len(peaks)) + 0.5) * sound.seconds / len(peaks), peaks[:, 0] / loudest * 0.92, peaks[:, 1] / loudest * 0.92,
-                          color=WAVE, alpha=0.75, linewidth=0.4)
+        times = (np.arange(len(peaks)) + 0.5) * sound.seconds / len(peaks)
+        axes.fill_between(times, *(peaks.T / loudest * 0.92), color=WAVE, alpha=0.75, linewidth=0.4)
     if "jawOpen" in take.clip:
         jaw = take.clip["jawOpen"]
         axes.plot(np.arange(len(jaw)) / float(take.clip.fps), jaw / max(1.0, float(jaw.max())) * 1.9 - 0.95, color=LANES[0],

@@ -39,11 +39,11 @@ class Size:
             BatchError: it is none, odd, or out of bounds (code 'preview-size').
         """
         sides = text.lower().split("x")
-        if len(sides) != 2 or not all(side.isascii() and side.isdigit() and len(side) < 6 and MIN_SIZE <= int(side) <= MAX_SIZE and int(side) % 2 == 0
-                                      for side in sides):
-            raise BatchError(f"A video can't be of the size '{text}'.", f"Give width x height, even, {MIN_SIZE} to {MAX_SIZE}, such as 960x540.",
-                             code="preview-size")
-        return cls(*map(int, sides))
+        numbers = [int(side) for side in sides if side.isascii() and side.isdigit() and len(side) < 6]
+        if len(sides) != 2 or len(numbers) != 2 or not all(MIN_SIZE <= one <= MAX_SIZE and one % 2 == 0 for one in numbers):
+            raise BatchError(f"A video can't be of the size '{text}'.",
+                             f"Give width x height, even, {MIN_SIZE} to {MAX_SIZE}, such as 960x540.", code="preview-size")
+        return cls(*numbers)
 
 
 class Stage:
@@ -66,7 +66,8 @@ class Stage:
         return picture
 
 
-def film_line(line: LineRow, take: Take, path: Path, size: Size, *, audio: Path | None, on_frame: Callable[[], None] = lambda: None) -> None:
+def film_line(line: LineRow, take: Take, path: Path, size: Size, *, audio: Path | None,
+              on_frame: Callable[[], None] = lambda: None) -> None:
     """Write the review video of a line.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ class Sound:
         mono = self.samples.mean(axis=1)
         edges = np.linspace(0, len(mono), count + 1).astype(np.int64)
         found = np.zeros((count, 2), np.float32)
-        for i, (begin, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        for i, (begin, end) in enumerate(pairwise(edges)):
             some = mono[begin:max(end, begin + 1)]
             if len(some):
                 found[i] = some.min(), some.max()

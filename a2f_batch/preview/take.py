@@ -90,7 +90,8 @@ def read_take(line: LineRow, out: Path, *, fps: Rate | None = None, format_name:
         rest = [np.asarray(node.rest, np.float32) for node in own.nodes]
         weights = [_by_name(played, node.targets, still) for node, still in zip(own.nodes, rest, strict=True)]
         # The file's own clip may differ in length from the other's by nothing: both are of one line.
-        return Take(clip.slice(0, min(clip.n_frames, played.n_frames)), source, _character_actor(own), np.concatenate(weights, axis=1), None)
+        clip = clip.slice(0, min(clip.n_frames, played.n_frames))
+        return Take(clip, source, _character_actor(own), np.concatenate(weights, axis=1), None)
     export = {} if mesh_format else _export_options(line, out)
     if "character" in export:
         character = read_character(export["character"])
@@ -141,6 +142,7 @@ def _turned(clip: FaceClip) -> Floats | None:
     if not turns(clip, "Head"):
         return None
     x, y, z, w = quaternions(clip, "Head").astype(np.float64).T
-    rows = [[1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)], [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+    rows = [[1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
             [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]]
     return np.moveaxis(np.array(rows), -1, 0).astype(np.float32)

@@ -55,8 +55,10 @@ def still_meshes(character: Character) -> tuple[Mesh, ...]:
         nodes, meshes = character.document["nodes"], character.document.get("meshes", [])
         above = parents(nodes)
         others = [(index, meshes[natural(node["mesh"])]) for index, node in enumerate(nodes) if "mesh" in node and index not in moving]
+        solid = [(index, mesh) for index, mesh in others
+                 if any(one.get("mode", _TRIANGLES) in (_TRIANGLES, _STRIP, _FAN) for one in mesh["primitives"])]
         return tuple(_mesh(character, MorphNode(index, str(mesh.get("name") or "still"), tuple(map(str, range(_count(mesh)))), ()), above)
-                     for index, mesh in others if any(one.get("mode", _TRIANGLES) in (_TRIANGLES, _STRIP, _FAN) for one in mesh["primitives"]))
+                     for index, mesh in solid)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ExportError(f"Can't read the meshes of the character '{character.path}' ({type(error).__name__}: {error}).",
                           "Export it again; the Khronos glTF validator names the fault.", code="character-format") from None
