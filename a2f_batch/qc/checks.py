@@ -62,7 +62,7 @@ CHECKS: dict[str, Check] = {check.code: check for check in (
     # sound and mouth
     Check("out-of-step", "lag", 120.0, 0.0, "The mouth is {value} off its sound (most: {level}).",
           "Compare the sound with the one that was rendered; render the line again.", 2.0, either=True),
-    Check("unrelated", "correlation", 0.3, 0.9, "The mouth does not go with the sound: correlation {value} (least: {level}).",
+    Check("unrelated", "likeness", 0.5, 1.0, "The mouth does not go with the sound: likeness {value} (least: {level}).",
           "Check that the curves are this line's; render it again.", 3.0),
     Check("still-mouth", "still", 0.6, 0.0, "The mouth stands still for {value} while somebody speaks (most: {level}).", _CURVES, 3.0),
     Check("moves-in-silence", "silence_motion", 0.3, 0.0, "The mouth moves where nobody speaks: {value} (most: {level}).",

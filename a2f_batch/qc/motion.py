@@ -101,12 +101,17 @@ class Motion:
         runs = find_runs(self._silent[:-1] & self._silent[1:])
         if not len(runs):
             return None
-        running = np.concatenate([[0.0], np.cumsum(self._largest_steps, dtype=np.float64)])
-        moved = running[runs[:, 1]] - running[runs[:, 0]]
-        worst = int(np.argmax(moved))
-        if moved[worst] > 0:
-            self._place("silence_motion", *runs[worst])
-        return float(moved.sum() / (runs[:, 1] - runs[:, 0]).sum() * float(self.clip.fps))
+        if not len(self._steps):
+            return 0.0
+        travelled = np.pad(np.cumsum(np.abs(self._steps), axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+        begin, end = runs.T
+        # To and fro alone: an emotion that comes or goes, or lips that come to rest, go one way.
+        fro = travelled[:, end] - travelled[:, begin] - np.abs(self._mouth[:, end] - self._mouth[:, begin])
+        channel = int(np.argmax(fro.sum(axis=1)))
+        worst = int(np.argmax(fro[channel]))
+        if fro[channel, worst] > _STILL:
+            self._place("silence_motion", begin[worst], end[worst])
+        return float(fro[channel].sum() / (end - begin).sum() * float(self.clip.fps))
 
     def _jitter(self) -> float:
         # At twice the rate every second frame is looked at, for what a screen at 30 would show.
