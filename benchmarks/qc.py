@@ -31,7 +31,7 @@ from a2f_batch.post import Context, post_in, profile
 from a2f_batch.qc import CHECKS, Measured, judge, measure
 
 FPS = 30
-_NO_SPEECH = re.compile(r"silence_.*|(.*_)?(beep|beeperr|ascending-2tone|descending-2tone|tt-monkeys)")
+_NO_SPEECH = re.compile(r"silence_.*|(.*_)?(beep|beeperr|ascending-2tone|descending-2tone|tt-monkeys|confbridge-join|confbridge-leave)")
 LENGTHS = ((0.0, 0.7), (0.7, 1.2), (1.2, 2.0), (2.0, 4.0), (4.0, 1e9))
 Values = npt.NDArray[np.float32]
 

@@ -50,7 +50,8 @@ def main(grid: Path, made: tuple[Path, ...], lines: int, seed: int) -> None:
     chosen = random.permutation(list(corpus.sentences))[:lines].tolist()
     waves = {name: load_audio(grid / "audio" / f"{name}.flac") for name in chosen}
     sums.append(0.5 * _sums((wave, _finished(wave, engine)) for wave in waves.values()))
-    sums.append(0.5 * _sums((waves[name], FaceClip(corpus.channels, corpus.sentences[name].captured, Fraction(corpus.fps))) for name in chosen))
+    fps, captured = Fraction(corpus.fps), {name: corpus.sentences[name].captured for name in chosen}
+    sums.append(0.5 * _sums((waves[name], FaceClip(corpus.channels, captured[name], fps)) for name in chosen))
     both = np.sum(sums, axis=0)
     read = both.shape[1] - len(CURVES)
     square, product = both[:, :read], both[:, read:]

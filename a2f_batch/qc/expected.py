@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from a2f_batch.clip import FaceClip
-from a2f_batch.qc.sound import BAND_HZ
+from a2f_batch.qc.sound import BAND_HZ, quantile
 
 Curve = npt.NDArray[np.float64]
 
@@ -37,11 +37,10 @@ def heard(bands: Curve) -> Curve:
         bands: see `sound.Spectrum`.
     """
     level = 10 * np.log10(bands + 1e-10)
-    loud = np.percentile(level.max(axis=1), 95)
-    level = np.clip(level - loud, _RANGE_DB, _OVER_DB) / _UNIT_DB
-    reach = int(TAPS[-1])
-    padded = np.pad(level, ((reach, reach), (0, 0)), mode="edge")
-    return np.concatenate([padded[reach + tap: reach + tap + len(level)] for tap in TAPS], axis=1)
+    loud = quantile(np.sort(level.max(axis=1)), 0.95)
+    level = np.minimum(np.maximum(level - loud, _RANGE_DB), _OVER_DB) / _UNIT_DB
+    around = np.arange(len(level))[:, None] + TAPS
+    return np.asarray(level[np.minimum(np.maximum(around, 0), len(level) - 1)].reshape(len(level), -1), dtype=np.float64)
 
 
 def expected(bands: Curve) -> Curve:
