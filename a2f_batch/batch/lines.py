@@ -28,7 +28,8 @@ class LineRow:
         state: see `journal.Row`.
         problem: why it failed; None unless failed.
         outputs: format name -> file, absolute; those of the journal, whether they stand or not.
-        audio: its sound as it was rendered, or where the summary's manifest has it; None if neither is known. It may be gone.
+        audio: its sound, where the summary's manifest has it now, or else where it was rendered from; None if neither is known. It may be
+            gone.
         text: what is said; "" if the summary does not tell.
         frames, seconds: of the clip and of the sound; None unless rendered.
         warnings: reason codes, see `batch.warnings`.
@@ -78,7 +79,7 @@ def rows(out: Path, levels: Levels = LEVELS, *, texts: bool = True) -> list[Line
 
     Args:
         levels: where flags begin, such as `load_project().qc`.
-        texts: read the summaries too, for what is said, and where a line without figures has its sound.
+        texts: read the summaries too, for what is said, and where the sounds are now.
 
     Raises:
         BatchError: there is no journal (code 'journal-missing'), or it can't be read; see `journal_file.connect`.
@@ -121,7 +122,7 @@ def _row(out: Path, journal: Path, noted: Noted, told: tuple[str, Path | None]) 
     text, audio = told
     return LineRow(identity, noted.state, noted.problem,
                    {name: out / identity.file(FORMATS[name].suffix) for name in recorded if name in FORMATS},
-                   Path(measured.audio) if measured and measured.audio else audio, text, noted.frames, noted.duration,
+                   audio or (Path(measured.audio) if measured and measured.audio else None), text, noted.frames, noted.duration,
                    tuple(facts.get("warnings", ())), None, measured, recorded, _channel(noted.parts), journal, noted.updated)
 
 

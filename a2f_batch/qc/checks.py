@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from a2f_batch.qc.figures import FIGURES
 from a2f_batch.qc.record import Flag, LineQC, Measured
@@ -97,7 +96,7 @@ class Levels:
         source_locale: the language that lines are compared with in length; None = no comparison.
     """
 
-    levels: Mapping[str, float | None] = field(default_factory=lambda: MappingProxyType({}))
+    levels: Mapping[str, float | None] = field(default_factory=dict)
     source_locale: str | None = None
 
     def level(self, check: Check) -> float | None:
@@ -132,7 +131,7 @@ def judge(measured: Measured, levels: Levels = LEVELS, *, duration_ratio: float 
             nearest = max(nearest, min(strain, 0.999))
     flags.sort(key=lambda pair: -pair[0])
     score = sum(worth for worth, _ in flags) if flags else nearest
-    return LineQC(MappingProxyType(figures), tuple(flag for _, flag in flags), round(score, 3), measured.strip)
+    return LineQC(figures, tuple(flag for _, flag in flags), round(score, 3), measured.strip)
 
 
 def _sentence(check: Check, value: float, level: float) -> str:
