@@ -13,6 +13,7 @@ from functools import cache
 from a2f_batch.batch.engine_choice import EngineChoice
 from a2f_batch.batch.hashes import FileHashes
 from a2f_batch.batch.identity import Identity
+from a2f_batch.batch.jobs import seed_of
 from a2f_batch.batch.journal import QUARANTINE, Changed, Journal, Row, Started, line_name
 from a2f_batch.batch.keys import PART_NAMES, Keys, changed_options, line_key
 from a2f_batch.batch.manifest import Line, Manifest, Problem, not_collecting
@@ -104,14 +105,14 @@ class Planner:
         keys: of this run.
         hashes: of sounds.
         formats: what is asked for.
-        resolve: line -> its recipe and its pinned engine.
+        shared: line -> its recipe with the run's seed, and its pinned engine; see `Jobs.shared`.
         out: the output folder, absolute.
         selection: which lines, and how.
     """
 
     def __init__(self, journal: Journal | None, keys: Keys, hashes: FileHashes, formats: Sequence[Format],
-                 resolve: Callable[[Line], tuple[Recipe, EngineChoice]], out: str, selection: Selection) -> None:
-        self._journal, self._keys, self._hashes, self._formats, self._resolve = journal, keys, hashes, tuple(formats), resolve
+                 shared: Callable[[Line], tuple[Recipe, EngineChoice]], out: str, selection: Selection) -> None:
+        self._journal, self._keys, self._hashes, self._formats, self._shared = journal, keys, hashes, tuple(formats), shared
         self._out, self._selection = out, selection
         self._reasons = cache(self._changed_options)
         self._kept_settings: set[str] = set()
@@ -134,15 +135,15 @@ class Planner:
         failed = self._journal.failed_names() if wanted.retry_failed and self._journal else set()
         source = os.path.abspath(manifest.path)
         for lines in _chunks(manifest.lines):
-            rows = self._journal.rows([line.identity for line in lines]) if self._journal else {}
-            self._hashes.expect([line.audio for line in lines if line_name(line.identity) in rows])
-            for line in lines:
-                name = line_name(line.identity)
+            names = [line_name(line.identity) for line in lines]
+            rows = self._journal.rows(names) if self._journal else {}
+            self._hashes.expect([line.audio for line, name in zip(lines, names, strict=True) if name in rows])
+            for line, name in zip(lines, names, strict=True):
                 if not wanted.takes(name) or (wanted.retry_failed and name not in failed):
                     plan.decisions.append(_NOT_SELECTED)
                     continue
                 row = rows.get(name)
-                decision, changed = self._decide(line, row)
+                decision, changed = self._decide(line, name, row)
                 plan.decisions.append(decision)
                 if row is None:
                     continue
@@ -172,7 +173,7 @@ class Planner:
     def _started(self, job: Job, engine: EngineChoice) -> Started:
         self.options(job)
         try:
-            parts = self._keys.parts(job.line, job.recipe, engine)
+            parts = self._keys.parts(job.line, job.recipe, engine, job.recipe.seed)
         except OSError:
             parts = ""
         return Started(job.line.identity, line_key(parts), parts, tuple(job.files))
@@ -192,22 +193,21 @@ class Planner:
             self._kept_settings.update(new)
             self._journal.keep(self._hashes.take_new(), new)
 
-    def _decide(self, line: Line, row: Row | None) -> tuple[Decision, dict[str, Output]]:
+    def _decide(self, line: Line, name: str, row: Row | None) -> tuple[Decision, dict[str, Output]]:
         """Return what to do with a line, and its recorded outputs with times as they are now, if these are others."""
         formats = self._names
         if row is None:
             return _decision("render", formats, (), (NEW,)), {}
-        recipe, engine = self._resolve(line)
+        recipe, engine = self._shared(line)
         try:
-            parts = self._keys.parts(line, recipe, engine)
+            parts = self._keys.parts(line, recipe, engine, seed_of(line, recipe.seed))
         except OSError:
             return _decision("render", formats, (), ("audio can't be read",)), {}
         key, options = line_key(parts), self._keys.options(recipe.export, self._formats)
         to_do: list[str] = []
         kept: list[str] = []
         reasons: dict[str, None] = {}  # in order, each once
-        identity = line.identity
-        base = f"{self._out}{os.sep}{identity.locale}{os.sep}{identity.character}{os.sep}{identity.id}"
+        base = f"{self._out}{os.sep}{name if os.sep == '/' else name.replace('/', os.sep)}"
         if not (self._selection.verify or self._selection.force) and self._is_untouched(base, row.recorded, key, options):
             return _SKIP, {}
         outputs, changed = row.outputs, False
