@@ -363,9 +363,9 @@ class Journal:
             theirs = dict(other._in("SELECT line, updated FROM lines WHERE line IN", [line for line, _, _ in some]))
             yield from ((line, outputs_from(outputs)) for line, updated, outputs in some if theirs.get(line, -1.0) < updated)
 
-    def count(self) -> int:
-        """Return the number of lines."""
-        return int(self._query("SELECT count(*) FROM lines").fetchone()[0])
+    def count(self, manifest: str | None = None) -> int:
+        """Return the number of lines; with `manifest`, of those whose last run was of it."""
+        return int(self._query("SELECT count(*) FROM lines WHERE ? IS NULL OR manifest = ?", (manifest, manifest)).fetchone()[0])
 
     def summary_rows(self) -> Iterator[tuple[str, str, str, float, str]]:
         """Yield (name, locale, state, seconds of sound, code) of every line."""

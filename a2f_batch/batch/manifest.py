@@ -26,6 +26,7 @@ from a2f_batch.rates import parse_fps
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
 _KNOWN = frozenset(KNOWN)
+_TEXTS = ("profile", "emotion", "style", "text")
 
 _Result = TypeVar("_Result")
 
@@ -249,13 +250,14 @@ class _RowReader:
         cells = row.cells
         line_id, sound, character, locale = [self._required(name) for name in REQUIRED]
         self._name(locale, character, line_id)
-        audio = self._checked(self._root.locate, sound)
-        profile = self._optional("profile")
-        self._checked(self._find_profile, profile)
+        audio = self._checked(self._root.locate, sound) if sound else None
+        profile, emotion_text, style, text = [self._optional(name) if name in cells else None for name in _TEXTS]
+        if profile:
+            self._checked(self._find_profile, profile)
         fps = cells.get("fps")
         line_fps = None if fps in (None, "") else self._checked(parse_fps if isinstance(fps, bool | list | dict) else self._fps, fps)
-        emotion = self._checked(self._envelope, self._optional("emotion"))
-        style, text, seed = self._optional("style"), self._optional("text"), self._seed()
+        emotion = self._checked(self._envelope, emotion_text) if emotion_text else None
+        seed = self._seed()
         if self.problems or self.identity is None or audio is None:
             return None
         extra = {} if cells.keys() <= _KNOWN else {name: value for name, value in cells.items() if name not in _KNOWN}
@@ -316,8 +318,6 @@ class _RowReader:
 
     def _checked(self, check: Callable[[Any], _Result], value: Any) -> _Result | None:
         """Return `check(value)`; an error of ours becomes a problem of the row."""
-        if value is None:
-            return None
         try:
             return check(value)
         except A2FError as error:

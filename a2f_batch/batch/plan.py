@@ -116,6 +116,7 @@ class Planner:
         self._out, self._selection = out, selection
         self._reasons = cache(self._changed_options)
         self._kept_settings: set[str] = set()
+        self._suffixes = [(fmt.name, fmt.suffix) for fmt in self._formats]
         self._names = tuple(fmt.name for fmt in self._formats)
         self._formats_asked = frozenset(self._names)
 
@@ -134,6 +135,7 @@ class Planner:
         wanted = self._selection
         failed = self._journal.failed_names() if wanted.retry_failed and self._journal else set()
         source = os.path.abspath(manifest.path)
+        known = 0  # lines that were this manifest's before
         for lines in _chunks(manifest.lines):
             names = [line_name(line.identity) for line in lines]
             rows = self._journal.rows(names) if self._journal else {}
@@ -147,6 +149,10 @@ class Planner:
                 plan.decisions.append(decision)
                 if row is None:
                     continue
+                known += row.manifest == source
+                if decision is _SKIP and not changed and row.count == len(self._names) and (
+                        (row.state, row.number, row.manifest) == ("done", line.number, source)):
+                    continue  # as most of a hundred thousand lines
                 if decision.action == "quarantined" and row.problem:
                     plan.quarantined[line.number] = row.problem
                 state = {"skip": "done", "keep": "kept"}.get(decision.action)
@@ -154,7 +160,8 @@ class Planner:
                     plan.older[line.number] = tuple(one for one in row.outputs if one not in self._names)
                 if state and (changed or (state, line.number, source) != (row.state, row.number, row.manifest)):
                     plan.changed.append(Changed(line.identity, state, changed or row.outputs, line.number))
-        if self._journal and not wanted.only:
+        # To compare all names takes a while, and most often none is gone.
+        if self._journal and not wanted.only and known < self._journal.count(source):
             here = {line_name(identity) for identity in identities(manifest)}
             plan.removed = sorted(name for name in self._journal.names(source) if name not in here)
         return plan
@@ -246,9 +253,9 @@ class Planner:
         For most of a hundred thousand lines that is all, and to take the text apart would take longer than to look for what it must hold.
         """
         try:
-            for fmt in self._formats:
-                facts = os.stat(base + fmt.suffix)
-                if as_recorded(facts.st_size, facts.st_mtime_ns, key, options[fmt.name]) not in recorded:
+            for name, suffix in self._suffixes:
+                facts = os.stat(base + suffix)
+                if as_recorded(facts.st_size, facts.st_mtime_ns, key, options[name]) not in recorded:
                     return False
         except OSError:
             return False
