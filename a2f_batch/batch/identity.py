@@ -46,6 +46,11 @@ class Identity:
         return cls(*(unicodedata.normalize("NFC", name) for name in (locale, character, line_id)))
 
     @property
+    def name(self) -> str:
+        """The identity as one text, 'de/ada/guard_0418'; none of its names can hold a slash."""
+        return f"{self.locale}/{self.character}/{self.id}"
+
+    @property
     def key(self) -> tuple[str, str, str]:
         """The identity as compared: without case, as Windows and macOS compare file names."""
         return folded(self.locale), folded(self.character), folded(self.id)

@@ -37,6 +37,11 @@ class Own:
     rig_map: Callable[[Line], Path | None] = lambda line: None
 
 
+def seed_of(line: Line, run_seed: int) -> int:
+    """Return the line's seed: its row's own, or a hash of the run's and the identity."""
+    return line.identity.seed(run_seed) if line.seed is None else line.seed
+
+
 class Jobs:
     """Fills the run's settings into its lines. Nothing is kept a line: a run of a hundred thousand stays small.
 
@@ -51,27 +56,40 @@ class Jobs:
     def __init__(self, defaults: Recipe, engine: EngineChoice, own: Own, pin: Callable[[EngineChoice], EngineChoice], out: Path) -> None:
         self._defaults, self._engine, self._own, self._pin, self._out = defaults, engine, own, pin, out
         self._known: dict[tuple[str | None, str], tuple[Profile, EngineChoice | None, ExportOptions]] = {}
+        self._recipes: dict[tuple[object, ...], tuple[Recipe, EngineChoice]] = {}
         self._exports: dict[Path, ExportOptions] = {}
         self._engines: dict[EngineChoice, EngineChoice] = {}
 
-    def resolve(self, line: Line) -> tuple[Recipe, EngineChoice]:
-        """Return the line's recipe and engine: a row's own fps, emotion, style and seed win.
+    def shared(self, line: Line) -> tuple[Recipe, EngineChoice]:
+        """Return recipe and engine as all lines have them that say the same: with the run's seed (see `seed`), and one object for all.
+
+        A row's own fps, emotion and style win.
 
         Raises:
             EngineError: the character's engine has no description or weights.
         """
-        defaults = self._defaults
-        profile, engine, export = self._of(line)
-        recipe = Recipe(
-            fps=line.fps or defaults.fps,
-            emotion=line.emotion or defaults.emotion,
-            style=line.style or defaults.style,
-            profile=profile,
-            seed=line.identity.seed(defaults.seed) if line.seed is None else line.seed,
-            channel=defaults.channel,
-            export=export,
-        )
-        return recipe, engine or self._engine
+        # By object, which the recipe keeps: a manifest's reader makes one of all that are equal, and to hash a fraction takes microseconds.
+        alike = line.profile, line.identity.character, id(line.fps), id(line.emotion), line.style
+        found = self._recipes.get(alike)
+        if found is None:
+            defaults = self._defaults
+            profile, engine, export = self._of(line)
+            recipe = Recipe(
+                fps=line.fps or defaults.fps,
+                emotion=line.emotion or defaults.emotion,
+                style=line.style or defaults.style,
+                profile=profile,
+                seed=defaults.seed,
+                channel=defaults.channel,
+                export=export,
+            )
+            found = self._recipes[alike] = recipe, engine or self._engine
+        return found
+
+    def resolve(self, line: Line) -> tuple[Recipe, EngineChoice]:
+        """Return the line's own recipe, and its engine; see `shared`."""
+        recipe, engine = self.shared(line)
+        return replace(recipe, seed=seed_of(line, recipe.seed)), engine
 
     def own_engine(self, line: Line) -> EngineChoice | None:
         """Return the engine of the line's character, pinned; None = the run's."""

@@ -213,10 +213,10 @@ class Journal:
         row = cursor.fetchone()
         return dict(zip([column[0] for column in cursor.description], row, strict=True)) if row else None
 
-    def rows(self, identities: Sequence[Identity]) -> dict[str, Row]:
+    def rows(self, names: Sequence[str]) -> dict[str, Row]:
         """Return what is known of lines, by `line_name`."""
         found = self._in("SELECT line, state, parts, outputs, code, message, remedy, detail, manifest, number FROM lines WHERE line IN",
-                         [line_name(identity) for identity in identities])
+                         names)
         return {line: Row(state, parts or "", outputs, Problem(code, message, remedy, detail) if code else None,
                           manifest or "", number or 0)
                 for line, state, parts, outputs, code, message, remedy, detail, manifest, number in found}
@@ -406,9 +406,9 @@ class Journal:
             db.executemany("UPDATE lines SET qc = ? WHERE line = ? AND updated = ?",
                            [(text, line, updated) for line, updated, text in lines])
 
-    def count(self) -> int:
-        """Return the number of lines."""
-        return int(self._query("SELECT count(*) FROM lines").fetchone()[0])
+    def count(self, manifest: str | None = None) -> int:
+        """Return the number of lines; with `manifest`, of those whose last run was of it."""
+        return int(self._query("SELECT count(*) FROM lines WHERE ? IS NULL OR manifest = ?", (manifest, manifest)).fetchone()[0])
 
     def summary_rows(self) -> Iterator[tuple[str, str, str, float, str]]:
         """Yield (name, locale, state, seconds of sound, code) of every line."""
@@ -462,8 +462,8 @@ class Journal:
 
 
 def line_name(identity: Identity) -> str:
-    """Return the identity as one text, 'de/ada/guard_0418'; none of its names can hold a slash."""
-    return f"{identity.locale}/{identity.character}/{identity.id}"
+    """Return the line's name in the journal."""
+    return identity.name
 
 
 def _facts(rendered: Rendered) -> str:

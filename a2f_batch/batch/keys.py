@@ -55,11 +55,13 @@ class Keys:
         self._texts: dict[tuple[Any, ...], tuple[Recipe, EngineChoice, str]] = {}  # likewise
         self.settings: dict[str, str] = {}
 
-    def parts(self, line: Line, recipe: Recipe, engine: EngineChoice) -> str:
+    def parts(self, line: Line, recipe: Recipe, engine: EngineChoice, seed: int) -> str:
         """Return everything that decides the line's curves as a JSON object: names of `PART_NAMES` -> short text or hashes.
 
         Args:
+            recipe: the line's, or all alike lines' (see `Jobs.shared`): its seed does not count.
             engine: pinned.
+            seed: the line's.
 
         Raises:
             OSError: the line's sound can't be read.
@@ -71,7 +73,7 @@ class Keys:
             link = os.path.basename(line.audio) if recipe.export.audio_mode == "embed" else os.path.relpath(line.audio, folder)
             link = f', "link": {json.dumps(link)}'
         # Put together as text: of a hundred thousand lines, all but these parts are the same.
-        return f'{{"audio": "{self._hash_of(line.audio)}", "seed": "{recipe.seed}"{link}, {self._shared(recipe, engine)[1:]}'
+        return f'{{"audio": "{self._hash_of(line.audio)}", "seed": "{seed}"{link}, {self._shared(recipe, engine)}'
 
     def options(self, export: ExportOptions, formats: Sequence[Format]) -> Mapping[str, str]:
         """Return format name -> the hash of what decides, beside the curves, the bytes of a file of that format.
@@ -101,7 +103,7 @@ class Keys:
         if cached is None:
             cached = self._texts[same] = recipe, engine, json.dumps({
                 "channel": str(recipe.channel), **self._engine(engine), "fps": str(recipe.fps), "emotion": str(recipe.emotion),
-                "style": recipe.style or "", "profile": self._profile(recipe.profile), "render": str(RENDER_SCHEMA)})
+                "style": recipe.style or "", "profile": self._profile(recipe.profile), "render": str(RENDER_SCHEMA)})[1:]
         return cached[2]
 
     def _engine(self, choice: EngineChoice) -> Parts:

@@ -13,6 +13,7 @@ from functools import cache
 from a2f_batch.batch.engine_choice import EngineChoice
 from a2f_batch.batch.hashes import FileHashes
 from a2f_batch.batch.identity import Identity
+from a2f_batch.batch.jobs import seed_of
 from a2f_batch.batch.journal import QUARANTINE, Changed, Journal, Row, Started, line_name
 from a2f_batch.batch.keys import PART_NAMES, Keys, changed_options, line_key
 from a2f_batch.batch.manifest import Line, Manifest, Problem, not_collecting
@@ -110,17 +111,18 @@ class Planner:
         keys: of this run.
         hashes: of sounds.
         formats: what is asked for.
-        resolve: line -> its recipe and its pinned engine.
+        shared: line -> its recipe with the run's seed, and its pinned engine; see `Jobs.shared`.
         out: the output folder, absolute.
         selection: which lines, and how.
     """
 
     def __init__(self, journal: Journal | None, keys: Keys, hashes: FileHashes, formats: Sequence[Format],
-                 resolve: Callable[[Line], tuple[Recipe, EngineChoice]], out: str, selection: Selection) -> None:
-        self._journal, self._keys, self._hashes, self._formats, self._resolve = journal, keys, hashes, tuple(formats), resolve
+                 shared: Callable[[Line], tuple[Recipe, EngineChoice]], out: str, selection: Selection) -> None:
+        self._journal, self._keys, self._hashes, self._formats, self._shared = journal, keys, hashes, tuple(formats), shared
         self._out, self._selection = out, selection
         self._reasons = cache(self._changed_options)
         self._kept_settings: set[str] = set()
+        self._suffixes = [(fmt.name, fmt.suffix) for fmt in self._formats]
         self._names = tuple(fmt.name for fmt in self._formats)
         self._formats_asked = frozenset(self._names)
 
@@ -139,19 +141,24 @@ class Planner:
         wanted = self._selection
         failed = self._journal.failed_names() if wanted.retry_failed and self._journal else set()
         source = os.path.abspath(manifest.path)
+        known = 0  # lines that were this manifest's before
         for lines in _chunks(manifest.lines):
-            rows = self._journal.rows([line.identity for line in lines]) if self._journal else {}
-            self._hashes.expect([line.audio for line in lines if line_name(line.identity) in rows])
-            for line in lines:
-                name = line_name(line.identity)
+            names = [line_name(line.identity) for line in lines]
+            rows = self._journal.rows(names) if self._journal else {}
+            self._hashes.expect([line.audio for line, name in zip(lines, names, strict=True) if name in rows])
+            for line, name in zip(lines, names, strict=True):
                 if not wanted.takes(name) or (wanted.retry_failed and name not in failed):
                     plan.decisions.append(_NOT_SELECTED)
                     continue
                 row = rows.get(name)
-                decision, changed = self._decide(line, row)
+                decision, changed = self._decide(line, name, row)
                 plan.decisions.append(decision)
                 if row is None:
                     continue
+                known += row.manifest == source
+                if decision is _SKIP and not changed and row.count == len(self._names) and (
+                        (row.state, row.number, row.manifest) == ("done", line.number, source)):
+                    continue  # as most of a hundred thousand lines
                 if decision.action == "quarantined" and row.problem:
                     plan.quarantined[line.number] = row.problem
                 state = {"skip": "done", "keep": "kept"}.get(decision.action)
@@ -159,7 +166,8 @@ class Planner:
                     plan.older[line.number] = tuple(one for one in row.outputs if one not in self._names)
                 if state and (changed or (state, line.number, source) != (row.state, row.number, row.manifest)):
                     plan.changed.append(Changed(line.identity, state, changed or row.outputs, line.number))
-        if self._journal and not wanted.only:
+        # To compare all names takes a while, and most often none is gone.
+        if self._journal and not wanted.only and known < self._journal.count(source):
             here = {line_name(identity) for identity in identities(manifest)}
             plan.removed = sorted(name for name in self._journal.names(source) if name not in here)
         return plan
@@ -183,7 +191,7 @@ class Planner:
     def _started(self, job: Job, engine: EngineChoice) -> Started:
         self.options(job)
         try:
-            parts = self._keys.parts(job.line, job.recipe, engine)
+            parts = self._keys.parts(job.line, job.recipe, engine, job.recipe.seed)
         except OSError:
             parts = ""
         return Started(job.line.identity, line_key(parts), parts, tuple(job.files))
@@ -203,23 +211,22 @@ class Planner:
             self._kept_settings.update(new)
             self._journal.keep(self._hashes.take_new(), new)
 
-    def _decide(self, line: Line, row: Row | None) -> tuple[Decision, dict[str, Output]]:
+    def _decide(self, line: Line, name: str, row: Row | None) -> tuple[Decision, dict[str, Output]]:
         """Return what to do with a line, and its recorded outputs with times as they are now, if these are others."""
         formats = self._names
         if row is None:
             return _decision("render", formats, (), (NEW,)), {}
-        recipe, engine = self._resolve(line)
+        recipe, engine = self._shared(line)
         try:
-            parts = self._keys.parts(line, recipe, engine)
+            parts = self._keys.parts(line, recipe, engine, seed_of(line, recipe.seed))
         except OSError:
             return _decision("render", formats, (), ("audio can't be read",)), {}
         key, options = line_key(parts), self._keys.options(recipe.export, self._formats)
         to_do: list[str] = []
         kept: list[str] = []
         reasons: dict[str, None] = {}  # in order, each once
-        identity = line.identity
-        base = f"{self._out}{os.sep}{identity.locale}{os.sep}{identity.character}{os.sep}{identity.id}"
-        again = REJECTED if self._rejected(line_name(identity), row) else FORCED if self._selection.force else ""
+        base = f"{self._out}{os.sep}{name if os.sep == '/' else name.replace('/', os.sep)}"
+        again = REJECTED if self._rejected(name, row) else FORCED if self._selection.force else ""
         if not (self._selection.verify or again) and self._is_untouched(base, row.recorded, key, options):
             return _SKIP, {}
         outputs, changed = row.outputs, False
@@ -258,9 +265,9 @@ class Planner:
         For most of a hundred thousand lines that is all, and to take the text apart would take longer than to look for what it must hold.
         """
         try:
-            for fmt in self._formats:
-                facts = os.stat(base + fmt.suffix)
-                if as_recorded(facts.st_size, facts.st_mtime_ns, key, options[fmt.name]) not in recorded:
+            for name, suffix in self._suffixes:
+                facts = os.stat(base + suffix)
+                if as_recorded(facts.st_size, facts.st_mtime_ns, key, options[name]) not in recorded:
                     return False
         except OSError:
             return False

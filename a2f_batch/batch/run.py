@@ -193,7 +193,7 @@ class _Work:
     def planner(self, journal: Journal | None) -> Planner:
         """Return what makes the plan from `journal`."""
         hashes = FileHashes(journal.hashes if journal else lambda paths: {})
-        return Planner(journal, Keys(hashes.sha256, self.settings.places.out), hashes, self.settings.line_formats, self.jobs.resolve,
+        return Planner(journal, Keys(hashes.sha256, self.settings.places.out), hashes, self.settings.line_formats, self.jobs.shared,
                        os.fspath(self.settings.places.out), self.settings.selection)
 
 

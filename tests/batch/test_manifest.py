@@ -54,7 +54,7 @@ def test_a_csv_row_becomes_a_line_with_every_field(drop: Path) -> None:
     row = {"emotion": "joy", "profile": "raw", "fps": "29.97", "text": 'Say "ah",\nthen stop', "style": "calm", "seed": 7, "take": "03"}
     (line,) = read_manifest(manifest(drop / "m.csv", [row], columns)).lines
     assert (line.number, line.identity.locale, line.identity.character, line.identity.id) == (2, "de", "ada", "line0")
-    assert line.audio == drop / "line.wav"
+    assert Path(line.audio) == drop / "line.wav"
     assert (line.emotion, line.profile, line.fps, line.style, line.seed) == (Envelope.parse("joy"), "raw", Fraction(30000, 1001), "calm", 7)
     assert line.text == 'Say "ah",\nthen stop'
     assert line.extra == {"take": "03", "note": ""}
@@ -199,7 +199,7 @@ def test_audio_is_found_from_another_root_and_through_links_within_it(drop: Path
     (tmp_path / "alias").symlink_to(root)
     path = manifest(drop / "m.csv", [{"audio": r"deep\a.wav"}, {"audio": "b.wav"}, {"audio": "./deep/../deep/a.wav"}])
     for place in (root, tmp_path / "alias"):
-        found = [line.audio for line in read_manifest(path, audio_root=place).lines]
+        found = [Path(line.audio) for line in read_manifest(path, audio_root=place).lines]
         assert found == [root / "deep" / "a.wav", root / "b.wav", root / "deep" / "a.wav"]
     assert refusal(lambda: read_manifest(path, audio_root=tmp_path / "none")).code == "audio-root"
 

@@ -96,7 +96,7 @@ def test_a_list_of_wwise_gives_its_sources_and_never_leaves_its_folder(tmp_path:
     sound(tmp_path.parent / "relative.wav")
     (tmp_path / "list.wsources").write_text(SOURCES)
     manifest = read(tmp_path / "list.wsources", DE)
-    assert [(line.identity.id, line.audio.name) for line in manifest.lines] == [("halt", "halt.wav"), ("Renamed", "plums.wav")]
+    assert [(line.identity.id, Path(line.audio).name) for line in manifest.lines] == [("halt", "halt.wav"), ("Renamed", "plums.wav")]
     assert dict(manifest.lines[1].extra) == {"conversion": "PCM", "destination": "Renamed.wav", "analysistypes": "6"}
     assert codes(manifest) == [["audio-missing"], ["audio-missing"], ["audio-missing"], ["field-missing", "field-missing"]]
     places = [row.problems[0].message.split("list.wsources ")[1].split(":")[0] for row in manifest.bad_rows]
