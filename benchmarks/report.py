@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -86,9 +87,7 @@ def drop(out: Path, lines: int, seconds: float) -> None:
 def painted(page: Path) -> dict[str, float]:
     """Open the page in Chromium; return milliseconds to the first paint, to all rows, of a sort, and of a picture while it scrolls."""
     sys.path.append(str(ROOT / "tests/browser"))
-    from chromium import Chromium
-
-    with Chromium() as browser:
+    with import_module("chromium").Chromium() as browser:
         browser.open(page)
         browser.wait("'ready' in document.documentElement.dataset", 60)
         first = browser.js("performance.getEntriesByName('first-contentful-paint')[0].startTime")
