@@ -88,6 +88,11 @@ class Chromium:
         self._ask("pdf", path=str(path))
         return Path(path)
 
+    def paper(self, path):
+        """Take a picture of the whole page as it is printed."""
+        self._ask("paper", path=str(path))
+        return Path(path)
+
     def messages(self):
         """Return errors and warnings since the page was opened: of the console, thrown, of files that were not loaded, of the net."""
         return self._ask("messages")
