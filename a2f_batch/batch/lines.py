@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from a2f_batch.batch.identity import Identity, folded
-from a2f_batch.batch.journal import Journal, Noted
+from a2f_batch.batch.journal import Journal, Noted, line_name
 from a2f_batch.batch.manifest import Problem
 from a2f_batch.batch.outputs import Output, outputs_from
 from a2f_batch.batch.paths import AudioRoot
@@ -64,7 +64,7 @@ class LineRow:
     @property
     def name(self) -> str:
         """The line's name: locale/character/id."""
-        return str(self.identity.file(""))
+        return line_name(self.identity)
 
     def to_json(self) -> dict[str, Any]:
         """Return name, state, sound and figures as JSON values."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,9 @@ class LineScript:
     sounds: Sounds | None = None
     sha256: str = ""
 
+    @cached_property
     def stamp(self) -> str:
-        """Return the script's first line: another one if anything that it is made from is."""
+        """The script's first line: another one if anything that it is made from is."""
         made_from = [SCHEMA, self.curves and (self.curves.format, self.curves.stamp), self.head,
                      self.sound and (self.sound.url, self.sound.changed), self.sha256, self.told]
         return f"// {hashlib.blake2b(json.dumps(made_from).encode(), digest_size=12).hexdigest()}\n"
@@ -59,7 +61,7 @@ class LineScript:
     def is_current(self) -> bool:
         """Return whether the script is there, as it would be made."""
         with suppress(OSError):
-            stamp = self.stamp().encode()
+            stamp = self.stamp.encode()
             with open(self.path, "rb") as file:
                 return file.read(len(stamp)) == stamp
         return False
@@ -78,7 +80,7 @@ class LineScript:
                 told["wave"] = packed(outline(self.sound.path).tobytes())
             except A2FError as error:
                 told["unheard"] = problem_json(Problem(error.code, error.problem, error.remedy))
-        return self.stamp().encode() + call("line", self.name, told)
+        return self.stamp.encode() + call("line", self.name, told)
 
 
 def write_line_scripts(scripts: Sequence[LineScript]) -> int:

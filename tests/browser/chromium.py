@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class Chromium:
         UNPACKED.mkdir(exist_ok=True)
         with FileLock(UNPACKED / "lock"):  # two that unpack at once would start half a binary
             self._process = subprocess.Popen([node, READERS / "browser.mjs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                             encoding="utf-8", env={**os.environ, "TMPDIR": str(UNPACKED)})
+                                             encoding="utf-8", env={**os.environ, "TMPDIR": str(UNPACKED)}, start_new_session=True)
             self.open("about:blank")
 
     def __enter__(self):
@@ -29,7 +30,11 @@ class Chromium:
 
     def __exit__(self, *error):
         self._process.stdin.close()
-        self._process.wait(timeout=60)
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:  # a page that hangs
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
         self._process.stdout.close()
 
     def _ask(self, ask, **given):
@@ -81,6 +86,11 @@ class Chromium:
 
     def pdf(self, path):
         self._ask("pdf", path=str(path))
+        return Path(path)
+
+    def paper(self, path):
+        """Take a picture of the whole page as it is printed."""
+        self._ask("paper", path=str(path))
         return Path(path)
 
     def messages(self):

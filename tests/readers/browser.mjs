@@ -37,6 +37,7 @@ const does = {
   select: async ({ selector, value }) => { await page.select(selector, value); },
   async screenshot({ path, selector }) { await (selector ? await page.$(selector) : page).screenshot({ path }); },
   async pdf({ path }) { await page.pdf({ path, preferCSSPageSize: true, printBackground: true }); },
+  async paper({ path }) { await page.emulateMediaType("print"); await page.screenshot({ path, fullPage: true }); await page.emulateMediaType(); },
   messages: () => messages,
   tree: () => page.accessibility.snapshot(),
 };

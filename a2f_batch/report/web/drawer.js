@@ -31,6 +31,7 @@ export class Drawer {
     this.build();
     this.head = new Head(this.stage, rows.page.viewer);
     this.player = new Player((seconds) => this.at(seconds), () => this.drawTransport());
+    this.place.append(this.player.audio);
     this.timeline = new Timeline(this.timelinePlace, { seek: (seconds) => this.player.seek(seconds), range: (range) => { this.player.range = range; this.drawTransport(); } });
     reviews.onchange(() => this.drawVerdict());
   }

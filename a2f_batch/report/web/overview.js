@@ -72,7 +72,7 @@ function histogram(rows, narrow) {
     s("rect", { class: "fill", x: i * wide + 1, y: height - tall, width: Math.max(1, wide - 2), height: tall, rx: 1.5 }));
   };
   const every = Math.ceil(bars / 8);
-  const ticks = heights.map((_, i) => (i % every ? null : s("text", { x: i * wide + 1, y: height + 14, text: figure(i * step) })));
+  const ticks = heights.map((_, i) => (i % every ? null : s("text", { x: i * wide + 1, y: height + 14, text: String(Number((i * step).toFixed(2))) })));
   return panel("Score", "the higher, the sooner to look at; 1 and more has a flag",
     s("svg", { class: "histogram", viewBox: `0 0 ${width} ${height + 18}`, role: "group", "aria-label": "Lines by score, on a logarithmic scale" }, ...heights.map(bar),
       s("line", { class: "axis", x1: 0, x2: width, y1: height + 0.5, y2: height + 0.5 }), ...ticks));

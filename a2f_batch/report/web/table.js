@@ -12,7 +12,7 @@ const SPARE = 8;  // rows above and below that are ready
 const COLUMNS = [
   { name: "score", label: "Score", down: true },
   { name: "line", label: "Line" },
-  { name: "locale", label: "Language, character" },
+  { name: "locale", label: "Language" },
   { name: null, label: "Sound and mouth" },
   { name: null, label: "Text" },
   { name: "duration", label: "Length", down: true },

@@ -20,7 +20,7 @@ export function drawThumbnail(canvas, strip) {
     }
   }
   if (mouth.length) {
-    const base = height - 1, x = (i) => ((i + 0.5) * width) / mouth.length, y = (i) => base - (mouth[i] / 255) * (height * 0.44);
+    const base = height - 1, x = (i) => ((i + 0.5) * width) / mouth.length, widest = Math.max(110, ...mouth), y = (i) => base - (mouth[i] / widest) * (height * 0.44);
     ink.beginPath();
     ink.moveTo(0, base);
     for (let i = 0; i < mouth.length; i++) ink.lineTo(x(i), y(i));

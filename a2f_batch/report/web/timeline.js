@@ -4,7 +4,7 @@ import { h, put } from "./dom.js";
 import { clock, words } from "./numbers.js";
 import { colour, onTheme } from "./theme.js";
 
-const RULER = 20, WAVE = 76, LANE = 34, LABEL = 148;
+const RULER = 20, WAVE = 76, LANE = 34;  // pixels, as in the style sheet
 
 export class Timeline {
   /**
