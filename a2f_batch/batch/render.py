@@ -194,6 +194,16 @@ def infer(waves: Sequence[Waveform], recipes: Sequence[Recipe], engine: Engine) 
     return engine.infer(waves, fps=first.fps, emotion=first.emotion.dominant, style=first.style, seed=[one.seed for one in recipes])
 
 
+def shape(raw: FaceClip, recipe: Recipe, wave: Waveform) -> tuple[FaceClip, tuple[str, ...]]:
+    """Return a line's finished curves, and the reason codes of what deserves a look.
+
+    Raises:
+        A2FError: of the stage that failed.
+    """
+    clip = post(raw, recipe.profile, wave=wave, seed=recipe.seed, emotion=recipe.emotion)
+    return clip, (*wave.warnings, *not_honoured(clip, recipe.emotion))
+
+
 def finish(audio: Path, files: Mapping[str, Path], recipe: Recipe, wave: Waveform, raw: FaceClip, clock: Clock) -> Rendered:
     """Post-process a line's raw curves and write its files.
 
@@ -201,7 +211,7 @@ def finish(audio: Path, files: Mapping[str, Path], recipe: Recipe, wave: Wavefor
         A2FError: of the stage or format that failed.
     """
     with clock("post"):
-        clip = post(raw, recipe.profile, wave=wave, seed=recipe.seed, emotion=recipe.emotion)
+        clip, warnings = shape(raw, recipe, wave)
     keys = {}
     with clock("export"):
         for name, path in files.items():
@@ -210,7 +220,6 @@ def finish(audio: Path, files: Mapping[str, Path], recipe: Recipe, wave: Wavefor
             if count:
                 keys[name] = count.before, count.after
     source = {name: value for name, value in asdict(wave.source).items() if name in ("rate", "channels", "frames", "format")}
-    warnings = *wave.warnings, *not_honoured(clip, recipe.emotion)
     return Rendered(clip.n_frames, float(wave.duration), source, warnings, clock.seconds, clock.cpu_seconds, keys,
                     device=clip.meta.get("device", ""), precision=clip.meta.get("precision", ""))
 
