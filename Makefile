@@ -6,7 +6,7 @@ READERS := tests/readers/node_modules/.package-lock.json
 # One thread a process: the batch, and the tests, run one process a core.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-slow test-torch test-blender test-fuzz lint bench train clean
+.PHONY: demo test test-slow test-torch test-blender test-window test-python37 test-fuzz lint bench train clean
 
 demo: .venv/cpu
 	$(PY) -m a2f_batch render manifests/demo.csv --out out/demo --formats glb,fbx,csv,anim --fps 30
@@ -17,9 +17,16 @@ test: .venv/test $(READERS)
 test-slow: .venv/test $(READERS)
 	$(PY) -m pytest -m slow
 
-# Blender 4.2 and 5.0, and the one with a window, which comes from the system's packages: see docs/blender.md.
+# Blender 4.2 and 5.0, from PyPI: 2 GB in .cache.
 test-blender: .venv/test .cache/bpy-4.2 .cache/bpy-5.0
-	$(PY) -m pytest -m blender
+	$(PY) -m pytest -m blender tests/dcc
+
+# The two that need programs of the system: a Blender with a window, see docs/blender.md; a Python 3.7, as Maya 2022 has.
+test-window: .venv/test
+	$(PY) -m pytest -m window tests/dcc
+
+test-python37: .venv/test
+	$(PY) -m pytest -m python37 tests/dcc
 
 # Fresh names and values in hundreds; A2F_SEED repeats a run.
 test-fuzz: .venv/test $(READERS)
@@ -55,11 +62,12 @@ train: .venv/torch
 	$(PIP) --editable '.[cpu,torch,train]'
 	touch $@
 
-# numpy is the one that Blender of that version has.
+# numpy is the one that Blender of that version has. Into a folder that is not there yet: pip lays one version over another.
 .cache/bpy-4.2: NUMPY = 1.24
 .cache/bpy-5.0: NUMPY = 1.26
 .cache/bpy-%: | .venv/test
-	$(PY) -m pip install --quiet --disable-pip-version-check --target $@.new "bpy==$*.*" "numpy==$(NUMPY).*"
+	rm -rf $@ $@.new
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --target $@.new "bpy==$*.*" "numpy==$(NUMPY).*"
 	mv $@.new $@
 
 # node comes from a wheel, the readers from npm; the lock file pins both.
