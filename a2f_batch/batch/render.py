@@ -21,12 +21,13 @@ from a2f_batch.emotion import Envelope
 from a2f_batch.export import format_named
 from a2f_batch.export.atomic import write_error
 from a2f_batch.export.options import ExportOptions
-from a2f_batch.post import Context, Profile, post, post_in
+from a2f_batch.post import Context, Profile, post_in
 
 if TYPE_CHECKING:
     from a2f_batch.audio import Waveform
     from a2f_batch.clip import FaceClip
     from a2f_batch.engines import Engine
+    from a2f_batch.speech import SpeechFeatures
 
 STEPS = ("decode", "infer", "post", "qc", "export")
 
@@ -79,6 +80,21 @@ class OutputFile:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             facts = os.fstat(file.fileno())
         return cls(sha256, facts.st_size, facts.st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class SpokenLine:
+    """A sound's finished curves.
+
+    Attributes:
+        clip: the curves.
+        duration: seconds of the sound.
+        warnings: reason codes of what went well but deserves a look (see `a2f_batch.batch.warnings.WARNINGS`).
+    """
+
+    clip: FaceClip
+    duration: float
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -188,14 +204,14 @@ def render(audio: Path, files: Mapping[str, Path], recipe: Recipe, engine: Engin
     return finish(audio, files, recipe, wave, clip, clock)
 
 
-def speak(wave: Waveform, recipe: Recipe, engine: Engine) -> FaceClip:
+def speak(wave: Waveform, recipe: Recipe, engine: Engine) -> SpokenLine:
     """Return a line's finished curves: those that `render` writes to files.
 
     Raises:
         A2FError: of the engine or of a stage.
     """
     (raw,) = infer([wave], [recipe], engine)
-    return post(raw, recipe.profile, wave=wave, seed=recipe.seed, emotion=recipe.emotion)
+    return shape(raw, recipe, wave)[0]
 
 
 def infer(waves: Sequence[Waveform], recipes: Sequence[Recipe], engine: Engine) -> list[FaceClip]:
@@ -208,17 +224,28 @@ def infer(waves: Sequence[Waveform], recipes: Sequence[Recipe], engine: Engine) 
     return engine.infer(waves, fps=first.fps, emotion=first.emotion.dominant, style=first.style, seed=[one.seed for one in recipes])
 
 
+def shape(raw: FaceClip, recipe: Recipe, wave: Waveform) -> tuple[SpokenLine, SpeechFeatures | None]:
+    """Return a line's finished curves from the engine's, and what the stages heard in its sound, if any listened.
+
+    Raises:
+        A2FError: of the stage that failed.
+    """
+    context = Context(wave, recipe.seed, recipe.emotion, raw)
+    clip = post_in(context, raw, recipe.profile)
+    return SpokenLine(clip, float(wave.duration), (*wave.warnings, *not_honoured(clip, recipe.emotion))), context.heard
+
+
 def finish(audio: Path, files: Mapping[str, Path], recipe: Recipe, wave: Waveform, raw: FaceClip, clock: Clock) -> Rendered:
     """Post-process a line's raw curves and write its files.
 
     Raises:
         A2FError: of the stage or format that failed.
     """
-    context = Context(wave, recipe.seed, recipe.emotion, raw)
     with clock("post"):
-        clip = post_in(context, raw, recipe.profile)
+        spoken, heard = shape(raw, recipe, wave)
+    clip = spoken.clip
     with clock("qc"):
-        qc = line_qc(wave, clip, context.heard, recipe.export)
+        qc = line_qc(wave, clip, heard, recipe.export)
     keys = {}
     with clock("export"):
         for name, path in files.items():
@@ -227,8 +254,8 @@ def finish(audio: Path, files: Mapping[str, Path], recipe: Recipe, wave: Wavefor
             if count:
                 keys[name] = count.before, count.after
     source = {name: value for name, value in asdict(wave.source).items() if name in ("rate", "channels", "frames", "format")}
-    warnings = *wave.warnings, *not_honoured(clip, recipe.emotion), *(() if qc else ("qc-failed",))
-    return Rendered(clip.n_frames, float(wave.duration), source, warnings, clock.seconds, clock.cpu_seconds, keys,
+    warnings = spoken.warnings if qc else (*spoken.warnings, "qc-failed")
+    return Rendered(clip.n_frames, spoken.duration, source, warnings, clock.seconds, clock.cpu_seconds, keys,
                     device=clip.meta.get("device", ""), precision=clip.meta.get("precision", ""), qc=qc)
 
 

@@ -11,9 +11,7 @@ import numpy.typing as npt
 from a2f_batch.audio import Waveform, load_audio
 from a2f_batch.batch import render
 from a2f_batch.batch.engine_choice import EngineChoice
-from a2f_batch.batch.render import Recipe, Rendered
-from a2f_batch.batch.warnings import not_honoured
-from a2f_batch.clip import FaceClip
+from a2f_batch.batch.render import Recipe, Rendered, SpokenLine
 from a2f_batch.export import format_named
 from a2f_batch.export.atomic import holding_back
 
@@ -24,21 +22,6 @@ class Baked:
 
     content: bytes
     rendered: Rendered
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """A sound's curves.
-
-    Attributes:
-        clip: the finished curves.
-        duration: seconds of the sound.
-        warnings: reason codes of what deserves a look.
-    """
-
-    clip: FaceClip
-    duration: float
-    warnings: tuple[str, ...]
 
 
 def bake(audio: Path, format_name: str, recipe: Recipe, choice: EngineChoice, max_seconds: float) -> Baked:
@@ -58,24 +41,19 @@ def bake(audio: Path, format_name: str, recipe: Recipe, choice: EngineChoice, ma
     return Baked(content, rendered)
 
 
-def speak(audio: Path, recipe: Recipe, choice: EngineChoice, max_seconds: float) -> Spoken:
+def speak(audio: Path, recipe: Recipe, choice: EngineChoice, max_seconds: float) -> SpokenLine:
     """Return the curves of a sound file.
 
     Raises:
         A2FError: of the step that failed.
     """
-    return _spoken(load_audio(audio, channel=recipe.channel, max_seconds=max_seconds), recipe, choice)
+    return render.speak(load_audio(audio, channel=recipe.channel, max_seconds=max_seconds), recipe, choice.loaded())
 
 
-def speak_samples(samples: npt.NDArray[np.generic], rate: int, recipe: Recipe, choice: EngineChoice) -> Spoken:
+def speak_samples(samples: npt.NDArray[np.generic], rate: int, recipe: Recipe, choice: EngineChoice) -> SpokenLine:
     """Return the curves of samples, shape (n, channels), as of a file that holds them.
 
     Raises:
         A2FError: of the step that failed.
     """
-    return _spoken(Waveform.from_samples(samples, rate, channel=recipe.channel), recipe, choice)
-
-
-def _spoken(wave: Waveform, recipe: Recipe, choice: EngineChoice) -> Spoken:
-    clip = render.speak(wave, recipe, choice.loaded())
-    return Spoken(clip, float(wave.duration), (*wave.warnings, *not_honoured(clip, recipe.emotion)))
+    return render.speak(Waveform.from_samples(samples, rate, channel=recipe.channel), recipe, choice.loaded())

@@ -15,7 +15,6 @@ from tqdm import tqdm
 
 from a2f_batch.errors import A2FError
 from a2f_batch.export.atomic import replacing
-from a2f_batch.train.dataset import Array
 from a2f_batch.train.examples import Example
 from a2f_batch.train.network import STEP
 from a2f_batch.train.recipe import AMPLITUDES, SAMPLE_RATE

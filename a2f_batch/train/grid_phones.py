@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from a2f_batch.train.dataset import Corpus
-from a2f_batch.train.recipe import SAMPLE_RATE
 from a2f_batch.train.speech.utterance import Phone
 
 #: GRID's words as a southern British speaker says them: IPA, one string a phone (espeak-ng's 'en-gb', stress left out). Kept here, so that

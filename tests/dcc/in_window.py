@@ -1,6 +1,6 @@
-"""Runs inside a Blender with a window: presses the buttons, counts the ticks of a timer meanwhile, takes pictures.
+"""Runs inside a Blender with a window: presses the buttons and takes pictures, or notes how long a timer is held up meanwhile.
 
-    blender --enable-event-simulate --python in_window.py -- ZIP HEAD.glb LINE.wav LONG.wav PICTURES
+    blender --enable-event-simulate --python in_window.py -- ZIP HEAD.glb LINE.wav FOUR_MINUTES.wav TWO_MINUTES.wav show|time PICTURES
 
 Prints 'RESULT {...}' at the end and quits.
 """
@@ -15,91 +15,166 @@ import traceback
 import bpy
 import numpy
 
-ZIP, HEAD, LINE, LONG, PICTURES = sys.argv[-5:]
+ZIP, HEAD, LINE, FOUR_MINUTES, TWO_MINUTES, STORY, PICTURES = sys.argv[-7:]
 TICK_SECONDS = 0.02
 found, ticks, draws = {}, [], []
 
 
-def story():
-    """What happens; every `yield` gives Blender's main loop that many seconds."""
+class View:
+    """The window's 3D view with its sidebar."""
+
+    def __init__(self):
+        self.window = bpy.context.window_manager.windows[0]
+        self.area = next(area for area in self.window.screen.areas if area.type == "VIEW_3D")
+        self.main, self.side = (next(region for region in self.area.regions if region.type == kind) for kind in ("WINDOW", "UI"))
+
+    def here(self):
+        return bpy.context.temp_override(window=self.window, area=self.area, region=self.main)
+
+    def opened(self):
+        """Look at the head, and click down the sidebar's tabs until ours opens."""
+        self.area.spaces.active.show_region_ui = True
+        self.window.scene.a2f.audio = bpy.path.relpath(LINE)
+        yield 1.0
+        with self.here():
+            bpy.ops.view3d.view_axis(type="FRONT")
+            bpy.ops.view3d.view_selected()
+            bpy.ops.view3d.zoom(delta=-1)
+        yield 1.0
+        for below in range(10, self.side.height, 15):
+            where = {"x": self.side.x + self.side.width - 8, "y": self.side.y + self.side.height - below}
+            self.window.event_simulate(type="MOUSEMOVE", value="NOTHING", **where)
+            self.window.event_simulate(type="LEFTMOUSE", value="PRESS", **where)
+            self.window.event_simulate(type="LEFTMOUSE", value="RELEASE", **where)
+            yield 0.3
+            if draws:
+                break
+        # Away from the tabs: as long as the mouse is where it clicked one, Blender draws the sidebar anew with every event.
+        self.window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=self.side.x + self.side.width // 3, y=self.side.y + 20)
+
+    def press(self):
+        with self.here():
+            found["pressed"] = sorted(bpy.ops.a2f.bake("INVOKE_DEFAULT"))
+
+    def undo(self):
+        with self.here():
+            bpy.ops.ed.undo()
+
+    def picture(self, name):
+        with self.here():
+            bpy.ops.screen.screenshot_area(filepath=os.path.join(PICTURES, f"{name}.png"))
+
+    def escape(self):
+        for value in ("PRESS", "RELEASE"):
+            self.window.event_simulate(type="ESC", value=value, x=self.main.x + 20, y=self.main.y + 20)
+
+
+def show():
+    """The panel, the button, undo, Esc. Every `yield` gives Blender's main loop that many seconds."""
     yield 1.0
-    window = bpy.context.window_manager.windows[0]
-    area = next(area for area in window.screen.areas if area.type == "VIEW_3D")
-    view = next(region for region in area.regions if region.type == "WINDOW")
-    side = next(region for region in area.regions if region.type == "UI")
-    area.spaces.active.show_region_ui = True
-    window.scene.a2f.audio = bpy.path.relpath(LINE)
-    yield 1.0
-    with bpy.context.temp_override(window=window, area=area, region=view):
-        bpy.ops.view3d.view_axis(type="FRONT")
-        bpy.ops.view3d.view_selected()
-        bpy.ops.view3d.zoom(delta=-1)
-    yield 1.0
-    for below in range(10, side.height, 15):  # click down the sidebar's tabs until ours opens
-        where = {"x": side.x + side.width - 8, "y": side.y + side.height - below}
-        window.event_simulate(type="MOUSEMOVE", value="NOTHING", **where)
-        window.event_simulate(type="LEFTMOUSE", value="PRESS", **where)
-        window.event_simulate(type="LEFTMOUSE", value="RELEASE", **where)
-        yield 0.3
-        if draws:
-            break
-    picture("panel", window, area)
+    view = View()
+    yield from view.opened()
+    view.picture("panel")
     bpy.ops.ed.undo_push(message="before the bake")
     found["before"] = state()
-
-    def press(sound):
-        window.scene.a2f.audio = bpy.path.relpath(sound)
-        with bpy.context.temp_override(window=window, area=area, region=view):
-            found["pressed"] = sorted(bpy.ops.a2f.bake("INVOKE_DEFAULT"))
-        ticks.clear()
-
-    def baking():
-        return sys.modules["a2f_batch_blender.background"].InBackground._now is not None
-
-    press(LINE)  # the first loads the library
+    view.press()
     while baking():
         yield 0.05
-    found["first"], found["after"] = gaps(), state()
-    with bpy.context.temp_override(window=window, area=area, region=view):
-        bpy.ops.ed.undo()
+    found["after"] = state()
+    view.undo()
     yield 0.2
     found["undone"] = state()
-    yield 2.0  # the undone head is drawn anew
 
-    press(LONG)
-    started = time.monotonic()
-    while baking():
-        yield 0.05
-    found["later"], found["seconds"], found["long"] = gaps(), time.monotonic() - started, state()
-    with bpy.context.temp_override(window=window, area=area, region=view):
-        bpy.ops.ed.undo()
-    yield 0.2
-
-    press(LONG)
+    view.window.scene.a2f.audio = bpy.path.relpath(FOUR_MINUTES)
+    view.press()
     yield 0.5
-    picture("baking", window, area)
+    view.picture("baking")
     found["running"] = baking()
-    window.event_simulate(type="ESC", value="PRESS", x=view.x + 20, y=view.y + 20)
-    window.event_simulate(type="ESC", value="RELEASE", x=view.x + 20, y=view.y + 20)
+    view.escape()
     yield 0.5
     found["still_running"] = baking()
     yield 3.0
     found["cancelled"] = state()
 
-    press(LINE)
+    view.window.scene.a2f.audio = bpy.path.relpath(LINE)
+    view.press()
     while baking():
         yield 0.05
-    window.scene.frame_set(30)
+    view.window.scene.frame_set(30)
     bpy.ops.object.select_all(action="DESELECT")
     yield 1.0
-    picture("baked", window, area)
+    view.picture("baked")
 
 
-def gaps():
-    """The longest time between two ticks of the timer while the work runs, that at all, and how many there were."""
-    pairs = list(itertools.pairwise(ticks))
-    return {"working": max((after - before for (before, _), (after, runs) in pairs if runs), default=0.0),
-            "all": max(after - before for (before, _), (after, _) in pairs), "count": len(ticks)}
+def pauses():
+    """How long a timer is held up: by an idle Blender, while a line is baked, and when its curves are written."""
+    bpy.context.preferences.system.viewport_aa = "OFF"  # it draws the same again and again, here without a graphics card
+    yield 1.0
+    view = View()
+    yield from view.opened()
+    yield from calm()
+    ticks.clear()
+    for i in range(8):  # the header anew, as often as a bake may want it
+        view.area.header_text_set(f"idle {i}")
+        yield 0.25
+    view.area.header_text_set(None)
+    found["idle"] = longest(ticks)
+    # The first bake loads the library.
+    for name, sound in (("line", LINE), ("minutes", FOUR_MINUTES)):
+        yield from timed(view, name, sound)
+        view.undo()
+    single_head()
+    yield from timed(view, "curves", TWO_MINUTES)
+    face = bpy.context.view_layer.objects.active.data.shape_keys
+    found["curves"]["written"] = sum(len(curve.keyframe_points) for curve in face.animation_data.action.fcurves)
+
+
+def timed(view, name, sound):
+    """Bake `sound` and note the longest pauses."""
+    view.window.scene.a2f.audio = bpy.path.relpath(sound)
+    bpy.ops.ed.undo_push(message="before the bake")
+    yield from calm()
+    ticks.clear()
+    view.press()
+    while baking():
+        yield 0.02
+    count = len(ticks)
+    yield 0.5
+    working = [one for one in ticks[:count] if one[1]]
+    usual = sorted(after - before for (before, _), (after, _) in itertools.pairwise(working))[len(working) // 2 - 1]
+    found[name] = {"working": longest(working), "usual": usual, "writing": longest(ticks[len(working) - 1:]), "ticks": len(working)}
+
+
+def calm():
+    """Wait until Blender has drawn all that it wants to."""
+    for _ in range(60):
+        ticks.clear()
+        yield 0.5
+        if len(ticks) > 1 and longest(ticks) < 2 * TICK_SECONDS:
+            return
+
+
+def longest(noted):
+    return max(after - before for (before, _), (after, _) in itertools.pairwise(noted))
+
+
+def baking():
+    return sys.modules["a2f_batch_blender.background"].InBackground._now is not None
+
+
+def single_head():
+    """One small mesh with the 52 shape keys of ARKit, the active object, in place of all others."""
+    names = sorted({block.name for key in bpy.data.shape_keys for block in key.key_blocks} - {"Basis"})
+    for one in list(bpy.data.objects):
+        bpy.data.objects.remove(one)
+    mesh = bpy.data.meshes.new("Face")
+    mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
+    face = bpy.data.objects.new("Face", mesh)
+    bpy.context.scene.collection.objects.link(face)
+    face.shape_key_add(name="Basis")
+    for name in names:
+        face.shape_key_add(name=name)
+    bpy.context.view_layer.objects.active = face
 
 
 def state():
@@ -109,14 +184,8 @@ def state():
             "pairs": sum(len(one.a2f.pairs) for one in bpy.data.objects)}
 
 
-def picture(name, window, area):
-    with bpy.context.temp_override(window=window, area=area):
-        bpy.ops.screen.screenshot_area(filepath=os.path.join(PICTURES, f"{name}.png"))
-
-
 def tick():
-    now = sys.modules["a2f_batch_blender.background"].InBackground._now
-    ticks.append((time.monotonic(), now is not None and now.running))
+    ticks.append((time.monotonic(), baking()))
     return TICK_SECONDS
 
 
@@ -160,7 +229,7 @@ def main():
 
     panel.draw = counting
     bpy.app.timers.register(tick, persistent=True)
-    steps = story()
+    steps = {"show": show, "time": pauses}[STORY]()
     bpy.app.timers.register(lambda: tell(steps), first_interval=1.0, persistent=True)
 
 

@@ -380,18 +380,21 @@ print("KEYS", json.dumps(list(fake.scene.keys(blend + ".jawOpen").values())))
 
 
 def python37():
-    """Return a Python 3.7, as Maya 2022 has, if this machine has one."""
+    """Return a Python 3.7, as Maya 2022 has.
+
+    Raises:
+        AssertionError: this machine has none.
+    """
     for name in ("python3.7", *map(str, Path.home().glob(".pyenv/versions/3.7.*/bin/python"))):
         try:
             if subprocess.run([name, "--version"], capture_output=True, check=False).returncode == 0:
                 return name
         except OSError:
             pass
-    return None
+    raise AssertionError("Install what this test needs, a Python 3.7: pyenv install 3.7")
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(python37() is None, reason="no Python 3.7 here")
+@pytest.mark.python37
 def test_in_maya_2022_s_python_the_library_answers_from_a_helper_process(tmp_path, spoken):
     with session(tmp_path / "maya") as maya:
         scripts = str(tmp_path / "maya/modules/a2f_batch/scripts")

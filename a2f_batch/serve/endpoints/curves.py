@@ -8,8 +8,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from a2f_batch.audio import SAMPLE_RATE
+from a2f_batch.batch.render import SpokenLine
 from a2f_batch.serve.lines import LineOptions
-from a2f_batch.serve.rendering import Spoken, speak
+from a2f_batch.serve.rendering import speak
 from a2f_batch.serve.service import Service
 from a2f_batch.serve.uploads import FORM, received
 
@@ -30,7 +31,7 @@ def router(service: Service) -> APIRouter:
     return routes
 
 
-def _answer(spoken: Spoken, name: str) -> dict[str, Any]:
+def _answer(spoken: SpokenLine, name: str) -> dict[str, Any]:
     clip = spoken.clip
     fps = int(clip.fps) if clip.fps.denominator == 1 else float(clip.fps)
     return {

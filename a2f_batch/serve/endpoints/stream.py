@@ -15,11 +15,12 @@ import numpy as np
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
 from a2f_batch.batch.manifest import MAX_SEED
+from a2f_batch.batch.render import SpokenLine
 from a2f_batch.errors import A2FError
 from a2f_batch.serve import messages
 from a2f_batch.serve.answers import RequestError, answer
 from a2f_batch.serve.lines import LineOptions
-from a2f_batch.serve.rendering import Spoken, speak_samples
+from a2f_batch.serve.rendering import speak_samples
 from a2f_batch.serve.sent import Sent
 from a2f_batch.serve.service import Service
 
@@ -79,7 +80,7 @@ async def _serve(service: Service, socket: WebSocket, options: LineOptions, *, a
                      seconds=round(time.perf_counter() - begun, 4))
 
 
-async def _pieces(service: Service, socket: WebSocket, sent: Sent) -> AsyncIterator[Spoken]:
+async def _pieces(service: Service, socket: WebSocket, sent: Sent) -> AsyncIterator[SpokenLine]:
     """Yield what becomes of the stream, piece by piece."""
     while True:
         body = await _received(service, socket, messages.BODY, messages.END)

@@ -20,9 +20,7 @@ class A2F_OT_bake(InBackground, bpy.types.Operator):  # noqa: N801 (Blender's wa
     def prepare(self, context):
         """Collect all that the bake needs, and refuse what can't work."""
         scene, settings = context.scene, context.scene.a2f
-        face = faces.face_of(context.object)
-        if face is None:
-            raise ValueError(faces.missing(context.object))
+        face = faces.needed(context.object)
         turned = joints.joints_of(face.root) if settings.rotations else []
         if settings.rotations and not turned:
             raise ValueError("No joint is chosen to turn. Choose objects or bones under Joints, or switch 'Turn joints' off.")

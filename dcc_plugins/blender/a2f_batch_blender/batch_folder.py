@@ -35,10 +35,7 @@ class A2F_OT_import_folder(InBackground, bpy.types.Operator):  # noqa: N801 (Ble
 
     def prepare(self, context):
         """Collect all that the import needs, and refuse what can't work."""
-        face = faces.face_of(context.object)
-        if face is None:
-            raise ValueError(faces.missing(context.object))
-        scene = context.scene
+        face, scene = faces.needed(context.object), context.scene
         self._root, self._meshes, self._fps = face.root.name, face.targets, placing.ratio(placing.scene_fps(scene))
         self._turned = joints.joints_of(face.root) if scene.a2f.rotations else []
         self._start_frame = scene.a2f.start_frame

@@ -51,13 +51,24 @@ def face_of(one):
     return Face(root, found) if found else None
 
 
+def needed(one):
+    """Return the face that `one` belongs to.
+
+    Raises:
+        ValueError: it belongs to none; with what to do, for people.
+    """
+    face = face_of(one)
+    if face is None:
+        raise ValueError(_missing(one))
+    return face
+
+
 def of_name(name):
     """Return the face below the local object `name`; None if it is gone."""
     return face_of(bpy.data.objects.get((name, None)))
 
 
-def missing(one):
-    """Return why `one` belongs to no face, for people."""
+def _missing(one):
     if one is None:
         return "No object is active. Select a part of the head."
     if one.instance_type == "COLLECTION" and one.instance_collection is not None and one.instance_collection.library is not None:
@@ -72,8 +83,7 @@ def missing(one):
 def refusal(face):
     """Return why the face can't be keyed, for people; None if it can."""
     if face.root.library is not None:
-        return (f"'{face.root.name}' is linked from another file, so it can't be animated. "
-                "Make a library override of it (Object > Library Override > Make).")
+        return f"'{face.root.name}' is linked from another file. Make a library override of it (Object > Library Override > Make)."
     linked = [one.data.name for one, key in zip(face.objects, face.keys, strict=True) if key.library is not None]
     if linked:
         return (f"The shape keys of {some(linked)} are linked from another file, so they can't be animated. Make a library override of "

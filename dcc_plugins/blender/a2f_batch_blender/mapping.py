@@ -52,25 +52,28 @@ class A2F_OT_match(bpy.types.Operator):  # noqa: N801 (Blender's way of naming)
 
     def execute(self, context):
         """Match."""
-        face = faces.face_of(context.object)
-        problem = faces.missing(context.object) if face is None else f"{face.root.name} is linked from another file." if (
-            face.root.library is not None) else None
-        if problem:
-            self.report({"ERROR"}, problem)
-            return {"CANCELLED"}
+        try:
+            face = faces.needed(context.object)
+        except ValueError as none:
+            return self._wrong(none)
+        if face.root.library is not None:  # of linked shape keys alone the table can be kept
+            return self._wrong(faces.refusal(face))
         python, kept = preferences.helper_python(context), {} if self.forget else user_map(face.root)
         try:
             match = a2f_client.ask({"command": "match", "meshes": face.targets, "map": kept}, python)["match"]
         except a2f_client.Failed as error:
             if error.code != "nothing-matched":
-                self.report({"ERROR"}, str(error))
-                return {"CANCELLED"}
+                return self._wrong(error)
             # An empty table to fill in by hand.
             channels = a2f_client.ask({"command": "describe"}, python)["channels"]
             match = {"pairs": {}, "by": {}, "unmatched_channels": channels, "unmatched_targets": face.all_targets()}
             self.report({"WARNING"}, "No shape key has a name that is known. Choose them in the table.")
         show(face.root, match)
         return {"FINISHED"}
+
+    def _wrong(self, problem):
+        self.report({"ERROR"}, str(problem))
+        return {"CANCELLED"}
 
 
 class A2F_OT_row(bpy.types.Operator):  # noqa: N801

@@ -42,13 +42,12 @@ class A2F_PT_line(_Sidebar, bpy.types.Panel):  # noqa: N801 (Blender's way of na
             layout.label(text="Select a part of a head with shape keys", icon="INFO")
         else:
             layout.label(text=f"{len(face.all_targets())} keys on {len(face.objects)} meshes", icon="MESH_DATA")
-        row = layout.row()
+        column = layout.column()
+        column.enabled = face is not None
+        row = column.row()
         row.scale_y = 1.6
-        row.enabled = face is not None
         row.operator("a2f.bake", icon="PLAY_SOUND")
-        row = layout.row()
-        row.enabled = face is not None
-        row.operator("a2f.import_folder", icon="FILE_FOLDER")
+        column.operator("a2f.import_folder", icon="FILE_FOLDER")
 
 
 class A2F_PT_mapping(_Sidebar, bpy.types.Panel):  # noqa: N801
