@@ -28,7 +28,8 @@ class LineRow:
         state: see `journal.Row`.
         problem: why it failed; None unless failed.
         outputs: format name -> file, absolute; those of the journal, whether they stand or not.
-        audio: its sound as it was rendered, or where the summary's manifest has it; None if neither is known. It may be gone.
+        audio: its sound, where the summary's manifest has it now, or else where it was rendered from; None if neither is known. It may be
+            gone.
         text: what is said; "" if the summary does not tell.
         frames, seconds: of the clip and of the sound; None unless rendered.
         warnings: reason codes, see `batch.warnings`.
@@ -61,12 +62,24 @@ class LineRow:
         """The line's name: locale/character/id."""
         return str(self.identity.file(""))
 
+    def to_json(self) -> dict[str, Any]:
+        """Return name, state, sound and figures as JSON values."""
+        return {"line": self.name, "state": self.state, "audio": str(self.audio) if self.audio else None,
+                **(self.qc.to_json() if self.qc else {})}
 
-def rows(out: Path, levels: Levels = LEVELS) -> list[LineRow]:
+
+def worst_first(lines: Iterable[LineRow]) -> list[LineRow]:
+    """Return those that have figures, the highest score first."""
+    scored = [(-line.qc.score, line.name, line) for line in lines if line.qc]
+    return [line for *_, line in sorted(scored, key=lambda one: one[:2])]
+
+
+def rows(out: Path, levels: Levels = LEVELS, *, texts: bool = True) -> list[LineRow]:
     """Return every line of an output folder, in order of names; of shards with journals of their own, their lines.
 
     Args:
         levels: where flags begin, such as `load_project().qc`.
+        texts: read the summaries too, for what is said, and where the sounds are now.
 
     Raises:
         BatchError: there is no journal (code 'journal-missing'), or it can't be read; see `journal_file.connect`.
@@ -76,7 +89,7 @@ def rows(out: Path, levels: Levels = LEVELS) -> list[LineRow]:
     journals = [one for one in (*places.shards(), places) if one.journal.is_file()]
     if not journals:
         raise BatchError(f"'{out}' holds no journal.", "Name the output folder of a run.", code="journal-missing")
-    told = dict(_told(journals))
+    told = dict(_told(journals)) if texts else {}
     for one in journals:
         journal = Journal.read(one.journal)
         if journal is None:
@@ -109,7 +122,7 @@ def _row(out: Path, journal: Path, noted: Noted, told: tuple[str, Path | None]) 
     text, audio = told
     return LineRow(identity, noted.state, noted.problem,
                    {name: out / identity.file(FORMATS[name].suffix) for name in recorded if name in FORMATS},
-                   Path(measured.audio) if measured and measured.audio else audio, text, noted.frames, noted.duration,
+                   audio or (Path(measured.audio) if measured and measured.audio else None), text, noted.frames, noted.duration,
                    tuple(facts.get("warnings", ())), None, measured, recorded, _channel(noted.parts), journal, noted.updated)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from a2f_batch.batch.lines import LineRow
+from a2f_batch.batch.lines import LineRow, worst_first
 from a2f_batch.batch.qc_again import Checked, check
 from a2f_batch.cli.errors import DONE, SOME_FAILED, reported
 from a2f_batch.cli.options import project_option
@@ -35,7 +35,7 @@ def command(out: Path, every: bool, as_json: bool, again: bool, worst: int | Non
     Exit codes: 0, whatever was found; 1 a line could not be measured; 2 there is no journal.
     """
     checked = check(out, load_project(project).qc, again=again)
-    lines = sorted((line for line in checked.lines if line.qc), key=lambda line: (-line.qc.score if line.qc else 0.0, line.name))
+    lines = worst_first(checked.lines)
     if not every and not as_json:
         lines = [line for line in lines if line.qc and line.qc.flags]
     lines = lines[:worst]
@@ -44,9 +44,7 @@ def command(out: Path, every: bool, as_json: bool, again: bool, worst: int | Non
 
 
 def _json(lines: list[LineRow], checked: Checked) -> dict[str, Any]:
-    return {"schema": 1, "measured": checked.measured,
-            "lines": [{"line": line.name, "state": line.state, "audio": str(line.audio) if line.audio else None,
-                       **(line.qc.to_json() if line.qc else {})} for line in lines],
+    return {"schema": 1, "measured": checked.measured, "lines": [line.to_json() for line in lines],
             "problems": {name: {"code": one.code, "message": one.message, "remedy": one.remedy} for name, one in checked.problems.items()}}
 
 

@@ -10,23 +10,46 @@ from typing import Any
 
 import click
 
+from a2f_batch.batch.lines import LineRow, rows, worst_first
 from a2f_batch.batch.status import STATES, Status, read_status
 from a2f_batch.cli.errors import DONE, reported
+from a2f_batch.cli.options import project_option
+from a2f_batch.project import load_project
 
 
 @click.command("status")
 @click.argument("out", type=click.Path(path_type=Path))
+@click.option("--worst", type=click.IntRange(0), default=5, show_default=True, metavar="N",
+              help="Name so many of the lines that deserve a look, the worst first.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@project_option
 @reported
-def command(out: Path, as_json: bool) -> int:
-    """Show how many lines of the output folder OUT are done, pending or failed, and what runs there.
+def command(out: Path, worst: int, as_json: bool, project: Path | None) -> int:
+    """Show how many lines of the output folder OUT are done, pending or failed, what runs there, and which lines deserve a look.
 
     \b
     Exit codes: 0, whatever the state; 2 there is no journal.
     """
     status = read_status(out)
-    click.echo(json.dumps(status.as_json(), indent=1) if as_json else _table(status))
+    flagged = [line for line in worst_first(rows(out, load_project(project).qc, texts=False)) if line.qc and line.qc.flags] if worst else []
+    if as_json:
+        content = status.as_json()
+        if worst:
+            content |= {"flagged": len(flagged), "worst": [line.to_json() for line in flagged[:worst]]}
+        click.echo(json.dumps(content, indent=1))
+    else:
+        click.echo("\n".join([_table(status), *_worst(flagged, worst, out)]))
     return DONE
+
+
+def _worst(flagged: list[LineRow], worst: int, out: Path) -> list[str]:
+    if not flagged:
+        return []
+    texts = [f"{len(flagged)} lines deserve a look, first of all (more: a2f-batch qc {out}):"]
+    for line in flagged[:worst]:
+        flags = line.qc.flags if line.qc else ()
+        texts.append(f"  {line.name}: {flags[0].text}" + (f" And {len(flags) - 1} more." if len(flags) > 1 else ""))
+    return texts
 
 
 def _table(status: Status) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from a2f_batch.qc.figures import FIGURES
 from a2f_batch.qc.record import Flag, LineQC, Measured
@@ -46,45 +45,45 @@ class Check:
         return min(max((value - self.ideal) / (level - self.ideal), 0.0), MOST_STRAIN)
 
 
-_SHARE = "Listen to the sound; record or export it again if it is not what was meant."
-_CURVES = "Play the line. If it is wrong: render it again with --only-changed off, another profile or another engine."
+_SOUND = "Listen to the sound; record or export it again if it is not what was meant."
+_CURVES = "Play the line. If it is wrong, try another profile or engine, and render it again (--force --only LINE)."
 
 CHECKS: dict[str, Check] = {check.code: check for check in (
     # the sound
-    Check("no-speech", "speech_share", 0.05, 0.5, "Speech fills {value} of the sound (least: {level}).", _SHARE, 2.0),
-    Check("noisy", "speech_over_floor", 12.0, 40.0, "The speech is only {value} over the noise (least: {level}).", _SHARE, 1.5, 0.5),
-    Check("too-quiet", "loudness", -40.0, -23.0, "The loudness is {value} (least: {level}).", _SHARE),
-    Check("too-loud", "loudness", -9.0, -23.0, "The loudness is {value} (most: {level}).", _SHARE),
-    Check("clipping", "clipped", 0.0005, 0.0, "The sound is clipped: {value} of its samples are on a flat top (most: {level}).", _SHARE,
+    Check("no-speech", "speech_share", 0.05, 0.5, "Speech fills {value} of the sound (least: {level}).", _SOUND, 2.0),
+    Check("noisy", "speech_over_floor", 14.0, 40.0, "The speech is only {value} over the noise (least: {level}).", _SOUND, 1.5, 0.5),
+    Check("too-quiet", "loudness", -35.0, -23.0, "The loudness is {value} (least: {level}).", _SOUND),
+    Check("too-loud", "loudness", -9.0, -23.0, "The loudness is {value} (most: {level}).", _SOUND),
+    Check("clipping", "clipped", 0.0005, 0.0, "The sound is clipped: {value} of its samples are on a flat top (most: {level}).", _SOUND,
           1.5),
     Check("late-start", "lead", 2.0, 0.2, "Nobody speaks for {value} at the start (most: {level}).", "Trim the sound."),
     Check("long-tail", "tail", 3.0, 0.2, "Nobody speaks for {value} at the end (most: {level}).", "Trim the sound."),
     # sound and mouth
-    Check("out-of-step", "lag", 120.0, 0.0, "The mouth is {value} off its sound (most: {level}).",
-          "Compare the sound with the one that was rendered; render the line again.", 2.0, either=True),
-    Check("unrelated", "correlation", 0.3, 0.9, "The mouth does not go with the sound: correlation {value} (least: {level}).",
-          "Check that the curves are this line's; render it again.", 3.0),
-    Check("still-mouth", "still", 0.6, 0.0, "The mouth stands still for {value} while somebody speaks (most: {level}).", _CURVES, 3.0),
-    Check("moves-in-silence", "silence_motion", 0.3, 0.0, "The mouth moves where nobody speaks: {value} (most: {level}).",
+    Check("out-of-step", "lag", 100.0, 0.0, "The mouth is {value} off its sound (most: {level}).",
+          "Compare the sound with the one that was rendered; render the line again (--force --only LINE).", 2.0, either=True),
+    Check("unrelated", "likeness", 0.58, 1.0, "The mouth does not go with the sound: likeness {value} (least: {level}).",
+          "Check that sound and curves are the same line's; render it again (--force --only LINE).", 3.0),
+    Check("still-mouth", "still", 0.25, 0.0, "The mouth stands still for {value} while somebody speaks (most: {level}).", _CURVES, 3.0),
+    Check("moves-in-silence", "silence_motion", 0.1, 0.0, "The mouth moves where nobody speaks: {value} (most: {level}).",
           "Use a profile with the stage silence-gate.", 2.0),
-    Check("few-closures", "closures", 0.1, 2.0, "The lips close {value} times a second of speech (least: {level}).", _CURVES, 1.0, 4.0),
-    Check("wrong-length", "length_gap", 60.0, 0.0, "The curves differ from the sound in length by {value} (most: {level}).",
-          "The sound or the curves were changed: render the line again.", 3.0, either=True),
+    Check("few-closures", "closures", 0.1, 2.0, "Lip closures in speech: {value} (least: {level}).", _CURVES, 1.0, 5.0),
+    Check("wrong-length", "length_gap", 50.0, 0.0, "The curves differ from the sound in length by {value} (most: {level}).",
+          "The sound or the curves were changed: render the line again (--force --only LINE).", 3.0, either=True),
     # the curves
-    Check("jitter", "jitter", 1.0, 0.0, "The mouth trembles: {value} of zigzag (most: {level}).", "Use a profile with the stage smooth.",
+    Check("jitter", "jitter", 0.1, 0.0, "The mouth trembles: {value} of zigzag (most: {level}).", "Use a profile with the stage smooth.",
           1.5),
-    Check("saturated", "saturated_high", 0.2, 0.0, "A mouth channel is at its limit in {value} of the speech (most: {level}).",
+    Check("saturated", "saturated_high", 0.1, 0.0, "A mouth channel is at its limit in {value} of the speech (most: {level}).",
           "Lower the gain of the profile.", 1.0),
     Check("shut-mouth", "saturated_low", 0.6, 0.0, "The jaw is shut in {value} of the speech (most: {level}).", _CURVES, 1.0),
-    Check("jump", "jump", 0.7, 0.0, "A mouth channel jumps by {value} within a thirtieth of a second (most: {level}).", _CURVES, 1.5),
+    Check("jump", "jump", 0.5, 0.0, "A mouth channel jumps by {value} within a thirtieth of a second (most: {level}).", _CURVES, 1.5),
     Check("many-blinks", "blinks", 60.0, 15.0, "{value} blinks (most: {level}).", "Lower the rate of the stage blink.", 0.5),
     Check("unmatched", "unmatched", 0.0, 0.0, "{value} channels move that no target of the character takes (most: {level}).",
           "Give the character a rig map.", 1.0),
     # by comparison with the source language
     Check("much-longer", "duration_ratio", 1.4, 1.0, "The line is {value} times as long as in the source language (most: {level}).",
-          _SHARE),
+          _SOUND),
     Check("much-shorter", "duration_ratio", 0.6, 1.0, "The line is {value} times as long as in the source language (least: {level}).",
-          _SHARE),
+          _SOUND),
 )}
 
 
@@ -97,7 +96,7 @@ class Levels:
         source_locale: the language that lines are compared with in length; None = no comparison.
     """
 
-    levels: Mapping[str, float | None] = field(default_factory=lambda: MappingProxyType({}))
+    levels: Mapping[str, float | None] = field(default_factory=dict)
     source_locale: str | None = None
 
     def level(self, check: Check) -> float | None:
@@ -132,7 +131,7 @@ def judge(measured: Measured, levels: Levels = LEVELS, *, duration_ratio: float 
             nearest = max(nearest, min(strain, 0.999))
     flags.sort(key=lambda pair: -pair[0])
     score = sum(worth for worth, _ in flags) if flags else nearest
-    return LineQC(MappingProxyType(figures), tuple(flag for _, flag in flags), round(score, 3), measured.strip)
+    return LineQC(figures, tuple(flag for _, flag in flags), round(score, 3), measured.strip)
 
 
 def _sentence(check: Check, value: float, level: float) -> str:

@@ -29,12 +29,13 @@ FIGURES: dict[str, Figure] = {
     "lead": Figure("s", "silence before the first speech"),
     "tail": Figure("s", "silence after the last speech"),
     # sound and mouth
-    "correlation": Figure("", "likeness of the mouth's opening to what the sound asks for, in step or out of it"),
+    "correlation": Figure("", "how well the mouth goes with what the sound asks for, at the best shift"),
     "lag": Figure("ms", "how late the mouth is against the sound; under 0: early"),
-    "in_step": Figure("", "the same likeness without any shift"),
+    "in_step": Figure("", "the same without a shift"),
+    "likeness": Figure("", "the most that the correlation may plausibly be: a short line tells little"),
     "closures": Figure("1/s", "lip closures per second of speech"),
     "still": Figure("s", "longest time in speech without any motion of the mouth"),
-    "silence_motion": Figure("1/s", "how fast the mouth moves where nobody speaks"),
+    "silence_motion": Figure("1/s", "how fast a mouth channel goes to and fro where nobody speaks"),
     "length_gap": Figure("ms", "how much longer the curves are than the sound"),
     # the curves
     "jitter": Figure("1/s", "how far the mouth travels in zigzags from frame to frame"),

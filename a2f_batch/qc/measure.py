@@ -10,7 +10,7 @@ import numpy.typing as npt
 from a2f_batch.audio import Waveform
 from a2f_batch.clip import FaceClip
 from a2f_batch.pitch import FLOOR_DBFS, HOP_SECONDS, levels_dbfs
-from a2f_batch.qc import sound, sync
+from a2f_batch.qc import expected, sound, sync
 from a2f_batch.qc.motion import Motion
 from a2f_batch.qc.record import STRIP_POINTS, Measured, Strip
 from a2f_batch.speech import SpeechDetector, SpeechFeatures
@@ -31,30 +31,29 @@ def measure(wave: Waveform, clip: FaceClip, features: SpeechFeatures | None = No
     stretches = features.stretches if features else SpeechDetector().stretches(wave.samples, wave.rate)
     level = features.level if features else levels_dbfs(wave.samples, round(HOP_SECONDS * wave.rate))
     spectrum = sound.spectrum(wave.samples, wave.rate)
-    audible = level[level > FLOOR_DBFS + 0.01]
-    floor, speech = (float(one) for one in np.percentile(audible, [10, 95])) if len(audible) else (None, None)
+    audible = level[level > FLOOR_DBFS + 0.01]  # digital silence is no noise floor
+    ordered = np.sort(audible)
+    floor, speech = (sound.quantile(ordered, 0.1), sound.quantile(ordered, 0.95)) if len(ordered) else (None, None)
     spoken = bool(len(stretches))
     motion = Motion(clip, stretches)
-    opening = None if motion.opening is None else motion.opening.astype(np.float64)
     curves = motion.figures()
-    found = sync.Sync(None, None, None)
-    if opening is not None and spoken:
-        found = sync.compare(sync.expected_opening(spectrum.bands), opening, motion.times)
+    speech_seconds = float((stretches[:, 1] - stretches[:, 0]).sum())
+    found = sync.compare(expected.expected(spectrum.bands), expected.shown(clip), motion.times, speech_seconds)
     figures = {
         "seconds": seconds, "loudness": sound.loudness(spectrum.weighted), "peak": _dbfs(wave.source.peak), "clipped": wave.source.clipped,
         "noise_floor": floor, "speech_over_floor": speech - floor if speech is not None and floor is not None else None,
-        "speech_share": float((stretches[:, 1] - stretches[:, 0]).sum()) / seconds if seconds else None,
+        "speech_share": speech_seconds / seconds if seconds else None,
         "lead": float(stretches[0, 0]) if spoken else None, "tail": max(seconds - float(stretches[-1, 1]), 0.0) if spoken else None,
         "correlation": found.correlation, "lag": None if found.lag is None else 1000 * found.lag, "in_step": found.in_step,
-        **curves, "length_gap": 1000 * (float(clip.duration) - seconds), "unmatched": unmatched}
-    return Measured(figures, motion.places, _strip(wave, clip, opening), wave.source.path or "", file)
+        "likeness": found.likeness, **curves, "length_gap": 1000 * (float(clip.duration) - seconds), "unmatched": unmatched}
+    return Measured(figures, motion.places, _strip(wave, clip, motion.opening), wave.source.path or "", file)
 
 
 def _dbfs(peak: float) -> float | None:
     return 20 * math.log10(peak) if peak > 0 else None
 
 
-def _strip(wave: Waveform, clip: FaceClip, opening: npt.NDArray[np.float64] | None) -> Strip:
+def _strip(wave: Waveform, clip: FaceClip, opening: npt.NDArray[np.float32] | None) -> Strip:
     """Return waveform and opening over the same time: the sound's."""
     if opening is not None:
         frames = max(round(float(wave.duration * clip.fps)), 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -51,17 +51,21 @@ class Motion:
     @cached_property
     def _mouth(self) -> npt.NDArray[np.float32]:
         """Mouth channels that move, one row each, shape (channels, frames)."""
-        rows = self.clip.values.T[[i for i, name in enumerate(self.clip.names) if is_mouth(name)]]
-        return np.ascontiguousarray(rows[np.ptp(rows, axis=1) > 0] if rows.size else rows)
+        rows = np.ascontiguousarray(self.clip.values.T[_mouth_columns(self.clip.names)])
+        return rows[rows.max(axis=1) > rows.min(axis=1)] if rows.size else rows
 
     @cached_property
     def _steps(self) -> npt.NDArray[np.float32]:
         return np.diff(self._mouth, axis=1)
 
     @cached_property
+    def _sizes(self) -> npt.NDArray[np.float32]:
+        return np.abs(self._steps)
+
+    @cached_property
     def _largest_steps(self) -> npt.NDArray[np.float32]:
         """Largest change of a mouth channel from each frame to the next, shape (frames - 1,)."""
-        return np.asarray(np.abs(self._steps).max(axis=0) if len(self._steps) else np.zeros(self.clip.n_frames - 1), dtype=np.float32)
+        return np.asarray(self._sizes.max(axis=0) if len(self._sizes) else np.zeros(self.clip.n_frames - 1), dtype=np.float32)
 
     @cached_property
     def _spoken(self) -> npt.NDArray[np.bool_]:
@@ -76,7 +80,7 @@ class Motion:
 
     def figures(self) -> Figures:
         """Return the figures, and note their places."""
-        if self.clip.n_frames < 2 or not any(map(is_mouth, self.clip.names)):
+        if self.clip.n_frames < 2 or not _mouth_columns(self.clip.names):
             return dict.fromkeys(("closures", "still", "silence_motion", "jitter", "saturated_high", "saturated_low", "jump", "blinks"))
         return {"closures": self._closures(), "still": self._still(), "silence_motion": self._silence_motion(), "jitter": self._jitter(),
                 **self._saturated(), "jump": self._jump(), "blinks": self._blinks()}
@@ -101,17 +105,23 @@ class Motion:
         runs = find_runs(self._silent[:-1] & self._silent[1:])
         if not len(runs):
             return None
-        running = np.concatenate([[0.0], np.cumsum(self._largest_steps, dtype=np.float64)])
-        moved = running[runs[:, 1]] - running[runs[:, 0]]
-        worst = int(np.argmax(moved))
-        if moved[worst] > 0:
-            self._place("silence_motion", *runs[worst])
-        return float(moved.sum() / (runs[:, 1] - runs[:, 0]).sum() * float(self.clip.fps))
+        if not len(self._steps):
+            return 0.0
+        travelled = np.zeros(self._mouth.shape)
+        np.cumsum(self._sizes, axis=1, out=travelled[:, 1:])
+        begin, end = runs.T
+        # To and fro alone: an emotion that comes or goes, or lips that come to rest, go one way.
+        fro = travelled[:, end] - travelled[:, begin] - np.abs(self._mouth[:, end] - self._mouth[:, begin])
+        channel = int(np.argmax(fro.sum(axis=1)))
+        worst = int(np.argmax(fro[channel]))
+        if fro[channel, worst] > _STILL:
+            self._place("silence_motion", begin[worst], end[worst])
+        return float(fro[channel].sum() / (end - begin).sum() * float(self.clip.fps))
 
     def _jitter(self) -> float:
         # At twice the rate every second frame is looked at, for what a screen at 30 would show.
         stride = max(1, round(float(self.clip.fps) / 30))
-        steps = np.diff(self._mouth[:, ::stride], axis=1)
+        steps = self._steps if stride == 1 else np.diff(self._mouth[:, ::stride], axis=1)
         if steps.shape[0] == 0 or steps.shape[1] < 3:
             return 0.0
         before, here, after = steps[:, :-2], steps[:, 1:-1], steps[:, 2:]
@@ -143,4 +153,9 @@ class Motion:
 
     def _place(self, figure: str, first: int, last: int) -> None:
         self.places[figure] = float(self.times[first]), float(self.times[last])
+
+
+@lru_cache(maxsize=16)  # the lines of a batch have the same channels
+def _mouth_columns(names: tuple[str, ...]) -> list[int]:
+    return [i for i, name in enumerate(names) if is_mouth(name)]
 

@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -59,6 +58,12 @@ class Measured:
     audio: str = ""
     file: tuple[str, int, int] | None = None
 
+    def __post_init__(self) -> None:
+        """Round everything to what is kept, so that a line fresh from the engine is judged as one from the journal."""
+        object.__setattr__(self, "figures", {name: _rounded(value) for name, value in self.figures.items()})
+        places = {name: (round(begin, 3), round(end, 3)) for name, (begin, end) in self.places.items()}
+        object.__setattr__(self, "places", places)
+
 
 @dataclass(frozen=True)
 class Flag:
@@ -93,7 +98,7 @@ class LineQC:
         strip: thumbnails.
     """
 
-    figures: Figures = field(default_factory=lambda: MappingProxyType({}))
+    figures: Figures = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
     score: float = 0.0
     strip: Strip = field(default_factory=lambda: Strip(b"", b""))
@@ -108,8 +113,7 @@ def to_text(measured: Measured) -> str:
     """Return the JSON that the journal holds."""
     content: dict[str, Any] = {
         "schema": SCHEMA,
-        "figures": {name: _rounded(value) for name, value in measured.figures.items()},
-        "places": {name: [round(begin, 3), round(end, 3)] for name, (begin, end) in measured.places.items()},
+        "figures": dict(measured.figures), "places": {name: list(place) for name, place in measured.places.items()},
         "strip": _strip_json(measured.strip), "audio": measured.audio}
     if measured.file:
         content["file"] = list(measured.file)

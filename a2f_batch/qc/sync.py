@@ -1,80 +1,93 @@
-"""Whether a mouth does what its sound asks for, and when: an opening expected from the sound, correlated with the clip's."""
+"""Whether a mouth does what its sound asks for, and when: the curves that the sound asks for, correlated with the clip's."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from a2f_batch.qc.expected import CURVES, SHARES
 from a2f_batch.qc.sound import HOP_SECONDS
 
 Curve = npt.NDArray[np.float64]
 
 #: Shifts that are tried, to either side.
-REACH_SECONDS = 0.5
-_RANGE_DB = 35.0
+REACH_SECONDS = 0.4
+#: Up to here a shift is a matter of taste; beyond, it must be better than none by `DOUBT_SECONDS` / length.
+NEAR_SECONDS = 0.1
+DOUBT_SECONDS = 0.12
+#: Independent moments in a second of speech: about one a sound.
+MOMENTS_A_SECOND = 6.0
+_LEAST_DEVIATION = 0.003
 _LEAST_HOPS = 15  # 0.3 s: less tells nothing
 
 
 class Sync(NamedTuple):
-    """How a mouth's opening goes with what the sound asks for.
+    """How a mouth goes with what its sound asks for; None where one of the two does not move, or is too short.
 
     Attributes:
-        correlation: at the best shift; None where one of the two does not move.
+        correlation: at the best shift.
         lag: that shift in seconds, over 0 where the mouth is late.
         in_step: correlation without a shift.
+        likeness: the most that the true correlation may plausibly be, for a short line tells little.
     """
 
-    correlation: float | None
-    lag: float | None
-    in_step: float | None
+    correlation: float | None = None
+    lag: float | None = None
+    in_step: float | None = None
+    likeness: float | None = None
 
 
-def expected_opening(bands: Curve) -> Curve:
-    """Return how far the sound asks the mouth to open, 0 to 1, at every hop, shape (hops,).
+def compare(asked: Curve, shown: Mapping[str, Curve], times: Curve, seconds: float) -> Sync:
+    """Return how a clip's curves go with those that the sound asks for.
+
+    For each shift within `REACH_SECONDS` and each curve, the sum of products where the two overlap, over the root of both curves' own sums
+    of squares, means taken off; then the mean over the curves by `SHARES`. The best shift is the highest of these, where a shift of more
+    than `NEAR_SECONDS` counts `DOUBT_SECONDS` / seconds less; a parabola through its neighbours refines it.
 
     Args:
-        bands: see `sound.Spectrum`.
+        asked: see `expected.expected`.
+        shown: see `expected.shown`.
+        times: of the clip's frames, seconds.
+        seconds: of speech.
     """
-    level = 10 * np.log10(bands[:, 1:6].sum(axis=1) + 1e-10)
-    loud = np.clip((level - np.percentile(level, 95)) / _RANGE_DB + 1, 0, 1.2)
-    return np.asarray(np.convolve(loud, np.ones(5) / 5, mode="same"), dtype=np.float64)
-
-
-def compare(expected: Curve, opening: Curve, times: Curve) -> Sync:
-    """Return how an opening goes with the expected one.
-
-    For each shift within `REACH_SECONDS`, Pearson's correlation over what overlaps; the best one, refined by a parabola.
-
-    Args:
-        expected: every `HOP_SECONDS` from 0 s.
-        opening, times: of the clip's frames.
-    """
-    hops = len(expected)
-    if hops < _LEAST_HOPS or len(opening) < 2:
-        return Sync(None, None, None)
-    seen = np.interp(np.arange(hops) * HOP_SECONDS, times, opening)
-    if np.ptp(seen) < 1e-4 or np.ptp(expected) < 1e-4:
-        return Sync(None, None, None)
+    hops = len(asked)
+    if hops < _LEAST_HOPS or len(times) < 2 or seconds <= 0:
+        return Sync()
+    at = np.arange(hops) * HOP_SECONDS
+    seen = np.stack([np.interp(at, times, shown[name]) if name in shown else np.zeros(hops) for name in CURVES], axis=1)
+    shares = np.array([SHARES[name] for name in CURVES]) * (seen.std(axis=0) > _LEAST_DEVIATION)
+    if not shares.any():
+        return Sync()
     reach = min(round(REACH_SECONDS / HOP_SECONDS), hops // 2)
-    found = correlations(expected, seen, reach)
-    best = int(np.argmax(found))
-    return Sync(float(found[best]), (best - reach + _vertex(found, best)) * HOP_SECONDS, float(found[reach]))
-
-
-def correlations(one: Curve, other: Curve, reach: int) -> Curve:
-    """Return Pearson's correlation of one[i] with other[i + shift] over what overlaps, for shifts -reach..reach."""
-    one, other = one - one.mean(), other - other.mean()
-    sums = [np.concatenate([[0.0], np.cumsum(curve)]) for curve in (one, other, one * one, other * other)]
-    n = len(one)
+    found = correlations(asked, seen, shares / shares.sum(), reach)
     shifts = np.arange(-reach, reach + 1)
-    first, stop = np.maximum(-shifts, 0), n - np.maximum(shifts, 0)
-    count = stop - first
-    (a, aa), (b, bb) = ([sums[i][stop + by] - sums[i][first + by] for i in pair] for pair, by in (((0, 2), 0), ((1, 3), shifts)))
-    product = np.array([one[i:j] @ other[i + k: j + k] for i, j, k in zip(first, stop, shifts, strict=True)])
-    spread = np.sqrt(np.maximum(aa - a * a / count, 0) * np.maximum(bb - b * b / count, 0))
-    return np.asarray(np.divide(product - a * b / count, spread, out=np.zeros(len(shifts)), where=spread > 1e-9), dtype=np.float64)
+    doubt = np.where(np.abs(shifts) * HOP_SECONDS > NEAR_SECONDS, DOUBT_SECONDS / seconds, 0.0)
+    best = int(np.argmax(found - doubt))
+    lag = (best - reach + _vertex(found, best)) * HOP_SECONDS
+    # A line out of step is not unlike its sound for that; what a search over shifts finds by chance is taken off.
+    alike = max(float(found[reach]), float(found[best] - doubt.max()))
+    likeness = math.tanh(math.atanh(min(max(alike, -0.99), 0.99)) + 1 / math.sqrt(MOMENTS_A_SECOND * seconds))
+    return Sync(float(found[best]), lag, float(found[reach]), likeness)
+
+
+def correlations(asked: Curve, seen: Curve, shares: Curve, reach: int) -> Curve:
+    """Return the mean correlation of asked[i] with seen[i + shift], for shifts -reach..reach, shape (2 reach + 1,).
+
+    Args:
+        asked, seen: shape (hops, curves).
+        shares: of the curves in the mean; a curve of no share may stand still.
+    """
+    asked, seen = asked - asked.mean(axis=0), seen - seen.mean(axis=0)
+    norms = np.sqrt((asked * asked).sum(axis=0) * (seen * seen).sum(axis=0))
+    asked = asked * np.divide(shares, norms, out=np.zeros(len(shares)), where=(norms > 1e-12) & (shares > 0))
+    flat, width = np.ascontiguousarray(seen).ravel(), seen.shape[1]
+    padded = np.concatenate([np.zeros(reach * width), flat, np.zeros(reach * width)])
+    one = np.ascontiguousarray(asked).ravel()
+    return np.array([one @ padded[shift * width: shift * width + len(one)] for shift in range(2 * reach + 1)])
 
 
 def _vertex(values: Curve, at: int) -> float:
