@@ -64,7 +64,7 @@ def test_every_frame_of_the_film_is_the_exported_frame_on_the_head(drop, filmed)
     take = read_take(line, drop / "out")
     width = WIDTH - 160
     stage = Stage(width, HEIGHT)
-    mouths = slice(HEIGHT // 2, HEIGHT * 7 // 8), slice(width // 4, width * 3 // 4)
+    mouths = slice(HEIGHT // 2, HEIGHT * 7 // 8, 2), slice(width // 4, width * 3 // 4, 2)
     poses = np.stack([stage.shoot(take, i)[mouths].astype(float) for i in range(clip.n_frames)])
     seen = film[:, :, :width][:, *mouths].astype(float)
     apart = np.abs(seen[:, None] - poses[None]).mean(axis=(2, 3, 4))  # film frame x clip frame, in levels of 255
