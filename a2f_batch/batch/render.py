@@ -21,7 +21,7 @@ from a2f_batch.emotion import Envelope
 from a2f_batch.export import format_named
 from a2f_batch.export.atomic import write_error
 from a2f_batch.export.options import ExportOptions
-from a2f_batch.post import Context, Profile, post, post_in
+from a2f_batch.post import Context, Profile, post_in
 
 if TYPE_CHECKING:
     from a2f_batch.audio import Waveform
@@ -188,16 +188,6 @@ def render(audio: Path, files: Mapping[str, Path], recipe: Recipe, engine: Engin
     return finish(audio, files, recipe, wave, clip, clock)
 
 
-def speak(wave: Waveform, recipe: Recipe, engine: Engine) -> FaceClip:
-    """Return a line's finished curves: those that `render` writes to files.
-
-    Raises:
-        A2FError: of the engine or of a stage.
-    """
-    (raw,) = infer([wave], [recipe], engine)
-    return post(raw, recipe.profile, wave=wave, seed=recipe.seed, emotion=recipe.emotion)
-
-
 def infer(waves: Sequence[Waveform], recipes: Sequence[Recipe], engine: Engine) -> list[FaceClip]:
     """Return the raw curves of lines whose recipes have fps, emotion and style in common.
 
@@ -208,6 +198,19 @@ def infer(waves: Sequence[Waveform], recipes: Sequence[Recipe], engine: Engine) 
     return engine.infer(waves, fps=first.fps, emotion=first.emotion.dominant, style=first.style, seed=[one.seed for one in recipes])
 
 
+def shape(raw: FaceClip, recipe: Recipe, wave: Waveform, context: Context | None = None) -> tuple[FaceClip, tuple[str, ...]]:
+    """Return a line's finished curves, and the reason codes of what deserves a look.
+
+    Args:
+        context: the line's, for callers that ask it afterwards what was heard.
+
+    Raises:
+        A2FError: of the stage that failed.
+    """
+    clip = post_in(context or Context(wave, recipe.seed, recipe.emotion, raw), raw, recipe.profile)
+    return clip, (*wave.warnings, *not_honoured(clip, recipe.emotion))
+
+
 def finish(audio: Path, files: Mapping[str, Path], recipe: Recipe, wave: Waveform, raw: FaceClip, clock: Clock) -> Rendered:
     """Post-process a line's raw curves and write its files.
 
@@ -216,7 +219,7 @@ def finish(audio: Path, files: Mapping[str, Path], recipe: Recipe, wave: Wavefor
     """
     context = Context(wave, recipe.seed, recipe.emotion, raw)
     with clock("post"):
-        clip = post_in(context, raw, recipe.profile)
+        clip, warnings = shape(raw, recipe, wave, context)
     with clock("qc"):
         qc = line_qc(wave, clip, context.heard, recipe.export)
     keys = {}
@@ -227,8 +230,7 @@ def finish(audio: Path, files: Mapping[str, Path], recipe: Recipe, wave: Wavefor
             if count:
                 keys[name] = count.before, count.after
     source = {name: value for name, value in asdict(wave.source).items() if name in ("rate", "channels", "frames", "format")}
-    warnings = *wave.warnings, *not_honoured(clip, recipe.emotion), *(() if qc else ("qc-failed",))
-    return Rendered(clip.n_frames, float(wave.duration), source, warnings, clock.seconds, clock.cpu_seconds, keys,
+    return Rendered(clip.n_frames, float(wave.duration), source, (*warnings, *(() if qc else ("qc-failed",))), clock.seconds, clock.cpu_seconds, keys,
                     device=clip.meta.get("device", ""), precision=clip.meta.get("precision", ""), qc=qc)
 
 

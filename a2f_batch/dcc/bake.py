@@ -8,10 +8,9 @@ from pathlib import Path
 
 from a2f_batch.audio import load_audio
 from a2f_batch.batch.engine_choice import EngineChoice
-from a2f_batch.batch.warnings import not_honoured
+from a2f_batch.batch.render import Recipe, infer, shape
 from a2f_batch.clip import FaceClip
 from a2f_batch.emotion import Envelope
-from a2f_batch.post import post
 from a2f_batch.post.trial import check_channels
 from a2f_batch.project import Project, load_project
 from a2f_batch.rates import Rate, parse_fps
@@ -79,11 +78,12 @@ def speak(request: LineRequest, progress: Progress = lambda step, share: None) -
     # Not the a2f.toml of the current folder: a host's current folder is anybody's.
     profiles = load_project(request.project, channels=engine.names) if request.project else Project()
     check_channels(profiles.draft(request.profile), engine.names)
-    profile, fps, emotion = profiles.profile(request.profile), parse_fps(request.fps), Envelope.parse(request.emotion)
+    recipe = Recipe(parse_fps(request.fps), Envelope.parse(request.emotion), request.style, profiles.profile(request.profile), request.seed,
+                    request.channel)
     progress("decode", _STARTS["decode"])
-    wave = load_audio(request.audio, channel=request.channel)
+    wave = load_audio(request.audio, channel=recipe.channel)
     progress("infer", _STARTS["infer"])
-    (clip,) = engine.infer([wave], fps=fps, emotion=emotion.dominant, style=request.style, seed=request.seed)
+    (raw,) = infer([wave], [recipe], engine)
     progress("post", _STARTS["post"])
-    clip = post(clip, profile, wave=wave, seed=request.seed, emotion=emotion)
-    return SpokenLine(clip, float(wave.duration), (*wave.warnings, *not_honoured(clip, emotion)))
+    clip, warnings = shape(raw, recipe, wave)
+    return SpokenLine(clip, float(wave.duration), warnings)

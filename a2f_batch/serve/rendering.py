@@ -12,7 +12,6 @@ from a2f_batch.audio import Waveform, load_audio
 from a2f_batch.batch import render
 from a2f_batch.batch.engine_choice import EngineChoice
 from a2f_batch.batch.render import Recipe, Rendered
-from a2f_batch.batch.warnings import not_honoured
 from a2f_batch.clip import FaceClip
 from a2f_batch.export import format_named
 from a2f_batch.export.atomic import holding_back
@@ -77,5 +76,6 @@ def speak_samples(samples: npt.NDArray[np.generic], rate: int, recipe: Recipe, c
 
 
 def _spoken(wave: Waveform, recipe: Recipe, choice: EngineChoice) -> Spoken:
-    clip = render.speak(wave, recipe, choice.loaded())
-    return Spoken(clip, float(wave.duration), (*wave.warnings, *not_honoured(clip, recipe.emotion)))
+    (raw,) = render.infer([wave], [recipe], choice.loaded())
+    clip, warnings = render.shape(raw, recipe, wave)
+    return Spoken(clip, float(wave.duration), warnings)
