@@ -230,7 +230,8 @@ def finish(audio: Path, files: Mapping[str, Path], recipe: Recipe, wave: Wavefor
             if count:
                 keys[name] = count.before, count.after
     source = {name: value for name, value in asdict(wave.source).items() if name in ("rate", "channels", "frames", "format")}
-    return Rendered(clip.n_frames, float(wave.duration), source, (*warnings, *(() if qc else ("qc-failed",))), clock.seconds, clock.cpu_seconds, keys,
+    warnings = *warnings, *(() if qc else ("qc-failed",))
+    return Rendered(clip.n_frames, float(wave.duration), source, warnings, clock.seconds, clock.cpu_seconds, keys,
                     device=clip.meta.get("device", ""), precision=clip.meta.get("precision", ""), qc=qc)
 
 
