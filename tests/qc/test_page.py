@@ -13,7 +13,8 @@ def test_the_page_has_every_check_with_its_level_ideal_and_weight():
     assert set(rows) == set(CHECKS)
     for code, check in CHECKS.items():
         figure, level, ideal, weight, remedy = rows[code]
-        assert f"`{check.figure}`" in figure and (level, ideal, weight) == (f"{check.level:g}", f"{check.ideal:g}", f"{check.weight:g}"), code
+        assert f"`{check.figure}`" in figure
+        assert (level, ideal, weight) == tuple(f"{number:g}" for number in (check.level, check.ideal, check.weight)), code
         assert remedy == check.remedy
 
 
