@@ -43,8 +43,8 @@ def run_with_links(source: Drop, rendered: Path, folder: Path, count: int, argum
         results = []
         for job in jobs:
             found = files(int(job.line.identity.id.removeprefix("line")) % len(source.lines))
+            os.makedirs(os.path.dirname(next(iter(job.files.values()))), exist_ok=True)
             for name, path in job.files.items():
-                path.parent.mkdir(parents=True, exist_ok=True)
                 os.link(found[name][0], path)
             outputs = {name: found[name][1] for name in job.files}
             figures = Rendered(30, 1.0, {}, (), {}, outputs=outputs, device="cpu", precision="exact")

@@ -11,7 +11,7 @@ import soundfile
 
 from a2f_batch.batch.render import Job
 
-MOST_LINES = 48
+MOST_LINES = 24  # each worker holds some batches at a time: twice as many lines were 10 MB more
 MOST_SECONDS = 48  # of sound; a longer line goes alone
 LOOK_AHEAD = 256  # lines among which mates are sought
 

@@ -104,7 +104,7 @@ class Jobs:
         """
         recipe, _ = self.resolve(line)
         base = os.path.join(self._out, line.identity.locale, line.identity.character, line.identity.id)
-        files = {name: Path(base + format_named(name).suffix) for name in formats}
+        files = {name: base + format_named(name).suffix for name in formats}
         return Job(line, where, recipe, files, self.own_engine(line))
 
     def _of(self, line: Line) -> tuple[Profile, EngineChoice | None, ExportOptions]:

@@ -140,7 +140,7 @@ class Job:
     line: Line
     where: str
     recipe: Recipe
-    files: Mapping[str, Path]
+    files: Mapping[str, str]
     engine: EngineChoice | None = None
 
 
@@ -271,8 +271,8 @@ def make_folder(folder: Path) -> None:
         raise write_error(folder, error) from error
 
 
-def remove_files(paths: Iterable[Path]) -> None:
+def remove_files(paths: Iterable[str | Path]) -> None:
     """Remove files that may not be there."""
     for path in paths:
         with suppress(OSError):  # the failure that led here is the one to report; a folder that can't be written keeps what it has
-            path.unlink(missing_ok=True)
+            os.unlink(path)

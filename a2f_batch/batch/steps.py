@@ -6,6 +6,7 @@ nothing of a line's result depends on its mates.
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -159,11 +160,12 @@ def _write(line: Decoded, inferred: Inferred) -> _Finished:
         finished.problem = inferred.curves if isinstance(inferred.curves, Problem) else None
         return finished
     job = line.job
+    files = {name: Path(path) for name, path in job.files.items()}
     try:
         with holding_back() as finished.held:
-            rendered = render.finish(Path(job.line.audio), job.files, job.recipe, line.sound, inferred.curves, finished.clock)
+            rendered = render.finish(Path(job.line.audio), files, job.recipe, line.sound, inferred.curves, finished.clock)
             with finished.clock("export"):
-                outputs = {name: OutputFile.of(finished.held.files[path]) for name, path in job.files.items()}
+                outputs = {name: OutputFile.of(finished.held.files[path]) for name, path in files.items()}
         finished.rendered = replace(rendered, outputs=outputs)
     except Exception as error:
         finished.fail(error)
@@ -185,10 +187,10 @@ def _put_in_place(lines: Sequence[_Finished]) -> None:
         folders = defaultdict(list)
         for line in written:
             for path in line.job.files.values():
-                folders[path.parent].append(line)
+                folders[os.path.dirname(path)].append(line)
         for folder, within in folders.items():
             try:
-                flush_folder(folder)
+                flush_folder(Path(folder))
             except A2FError as error:
                 for line in within:
                     line.fail(error)
