@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -99,7 +100,7 @@ def write_line_scripts(scripts: Sequence[LineScript]) -> int:
             _write(part)
         return len(due)
     # Not forked: the run that ends here may have had threads.
-    with ProcessPoolExecutor(min(cores, len(parts)), mp_context=get_context("spawn")) as processes:
+    with ProcessPoolExecutor(min(cores, len(parts)), mp_context=get_context("spawn"), initializer=gc.freeze) as processes:
         for _ in processes.map(_write, parts):
             pass
     return len(due)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from a2f_batch.batch.lines import LineRow
+from a2f_batch.batch.manifest import not_collecting
 from a2f_batch.errors import ClipError
 from a2f_batch.qc import FIGURES, LEVELS, Levels
 from a2f_batch.qc.checks import shown
@@ -72,7 +73,11 @@ def make_report(out: Path, levels: Levels = LEVELS, *, copy_sounds: bool = False
         BatchError: `out` holds no journal (code 'journal-missing'), or it can't be read.
         ExportError: the report can't be written (codes 'output-unwritable', 'disk-full').
     """
-    folder = read_folder(out, levels)
+    with not_collecting():  # hundreds of thousands of small objects, none of them in a circle
+        return _made(read_folder(out, levels), copy_sounds)
+
+
+def _made(folder: Folder, copy_sounds: bool) -> Made:
     place = folder.out / FOLDER
     copies = copy_sounds or (place / COPIES).is_dir()
     for one in ("data", "lines", "heads", *([COPIES] if copies else ())):

@@ -14,6 +14,8 @@ export class Player {
     this.range = null;
     for (const kind of ["play", "pause", "loadedmetadata", "error"]) this.audio.addEventListener(kind, () => { this.audible = !this.audio.error && Boolean(this.audio.src); this.changed(); });
     this.audio.addEventListener("ended", () => this.ended());
+    // Beside the pictures: a page in the background is shown none, and still ends a stretch where it ends.
+    this.audio.addEventListener("timeupdate", () => this.playing && this.isOver() && this.ended());
     this.audio.addEventListener("seeked", () => this.tick(this.time));
     this.frames = 0;
   }
@@ -75,13 +77,15 @@ export class Player {
     const mine = ++this.frames;
     const step = () => {
       if (mine !== this.frames || !this.playing) return;
-      const now = this.time, end = this.range?.[1] ?? this.length;
-      if (now >= end && (this.range || !this.audible)) this.ended();
-      else this.tick(now);
+      if (this.isOver()) this.ended();
+      else this.tick(this.time);
       requestAnimationFrame(step);
     };
     requestAnimationFrame(step);
   }
+
+  /** Whether what is to be played has been. Without a stretch the sound itself says so. */
+  isOver() { return (Boolean(this.range) || !this.audible) && this.time >= (this.range?.[1] ?? this.length); }
 
   ended() {
     const from = this.range?.[0] ?? 0;
