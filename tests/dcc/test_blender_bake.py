@@ -1,15 +1,11 @@
 """A line baked in Blender: the library's curves, in the action that was asked for, and back out again."""
 
 import sys
-import threading
-import time
 
 import numpy as np
 import pytest
 import soundfile
 from blender_host import MESHES, ROOT, TOLERANCE, assert_baked, bake, keys, library
-
-from a2f_batch.dcc.bake import LineRequest, speak
 
 
 def test_a_line_is_baked_onto_all_meshes_that_match_with_the_librarys_values(blender, line):
@@ -47,8 +43,6 @@ def test_a_cancelled_bake_leaves_nothing(blender, line):
     before = blender.state()
     ended = blender.python(f"""
 import sys
-import threading
-import time
 background = next(module for name, module in sys.modules.items() if name.endswith("a2f_batch_blender.background"))
 client = background.a2f_client
 request = {{"command": "bake", "audio": {str(line)!r}, "meshes": [["jawOpen"]]}}
@@ -192,20 +186,3 @@ def test_52_curves_of_3600_keys_are_written_in_less_than_0_3_s(running):
         taken.append(seconds)
     print(f"Blender {running.version}: 52 x 3600 keys in {sorted(taken)[1]:.3f} CPU seconds (median of 3)")
     assert sorted(taken)[1] < 0.3
-
-
-def test_the_interface_gets_its_turn_while_the_library_works(line, tmp_path):
-    """One thread wakes up every 5 ms, as an interface would, while another bakes two minutes of speech."""
-    wave, rate = soundfile.read(line)
-    soundfile.write(tmp_path / "long.wav", np.tile(wave, 120), rate)
-    speak(LineRequest(line))  # the library is loaded
-    worker = threading.Thread(target=speak, args=(LineRequest(tmp_path / "long.wav"),))
-    worker.start()
-    pauses, last = [], time.perf_counter()
-    while worker.is_alive():
-        time.sleep(0.005)
-        pauses.append(time.perf_counter() - last)
-        last = time.perf_counter()
-    print(f"{len(pauses)} turns, the longest wait {max(pauses):.3f} s")
-    assert len(pauses) > 50
-    assert sorted(pauses)[-3] < 0.1  # two may be another process's doing

@@ -120,10 +120,13 @@ class A2F_UL_pairs(bpy.types.UIList):  # noqa: N801
     """The table's rows."""
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property):
-        """Draw one row."""
+        """Draw one row; a shape key of the channel's own name is told once, for the sidebar is narrow."""
+        if item.target == item.channel:
+            layout.label(text=item.channel)
+            return
         row = layout.split(factor=0.5, align=True)
         row.label(text=item.channel)
-        row.prop(item, "target", text="", emboss=False, icon="NONE" if item.target else "REMOVE")
+        row.label(text=item.target, icon="NONE" if item.target else "REMOVE")  # is changed below the table, where there is room for it
 
 
 _CLASSES = (A2F_OT_match, A2F_OT_row, A2F_UL_pairs)

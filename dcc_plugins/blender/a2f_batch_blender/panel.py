@@ -79,7 +79,7 @@ class A2F_PT_mapping(_Sidebar, bpy.types.Panel):  # noqa: N801
                 pair = root.a2f.pairs[root.a2f.active]
                 column = layout.column(align=True)
                 column.label(text=f"{pair.channel}, by {pair.by}" if pair.by else f"{pair.channel} drives nothing")
-                column.prop(pair, "target")
+                column.prop(pair, "target", text="")
                 column.prop(pair, "gain")
         idle = root.a2f.idle_targets.split("\n") if root.a2f.idle_targets else []
         if idle:
