@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from a2f_batch.batch.jobs import Jobs, seed_of
 from a2f_batch.batch.journal import Journal, line_name
 from a2f_batch.batch.manifest import BadRow, Line, Manifest, Problem, not_collecting
 from a2f_batch.batch.plan import Plan, problem_of
@@ -23,7 +24,6 @@ from a2f_batch.export import FORMATS
 from a2f_batch.export.atomic import replacing
 
 if TYPE_CHECKING:
-    from a2f_batch.batch.jobs import Jobs
     from a2f_batch.batch.run import Settings
 
 SUMMARY_SCHEMA = 2
@@ -78,6 +78,7 @@ class Report:
     def __post_init__(self) -> None:
         """Find decisions by number once."""
         self._take_of: dict[int, str] = {}
+        self._recipes: dict[int, dict[str, Any]] = {}
         self._decisions = {line.number: decision for line, decision in zip(self.manifest.lines, self.plan.decisions, strict=True)}
 
     def add(self, result: LineResult) -> None:
@@ -178,6 +179,7 @@ class Report:
 
     def _entries(self, journal: Journal, jobs: Jobs) -> Iterator[str]:
         rows = self._rows()
+        self._recipes = {}  # by object, which `jobs` keeps
         self._take_of = {number: str(one.file) for one in self.takes for number in one.lines}
         encode = json.JSONEncoder(allow_nan=False).encode
         self.older_files = 0
@@ -207,12 +209,15 @@ class Report:
         return entry
 
     def _line(self, line: Line, status: str, jobs: Jobs) -> dict[str, Any]:
-        recipe, engine = jobs.resolve(line)
+        recipe, engine = jobs.shared(line)
+        told = self._recipes.get(id(recipe))
+        if told is None:  # once for all lines that share it
+            told = self._recipes[id(recipe)] = {"fps": str(recipe.fps), "emotion": str(recipe.emotion), "style": recipe.style,
+                                                "profile": recipe.profile.name}
         decision, who = self._decisions[line.number], line.identity
         entry: dict[str, Any] = {
             "locale": who.locale, "character": who.character, "id": who.id, "audio": line.audio_text, "text": line.text,
-            "fps": str(recipe.fps), "emotion": str(recipe.emotion), "style": recipe.style, "profile": recipe.profile.name,
-            "seed": recipe.seed, "extra": dict(line.extra)}
+            **told, "seed": seed_of(line, recipe.seed), "extra": dict(line.extra)}
         if jobs.own_engine(line):
             entry["engine"] = {"weights": engine.name, "weights_sha256": engine.sha256}
         if decision.reasons:

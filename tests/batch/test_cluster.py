@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from distributed import Client
 
 from a2f_batch.batch import dispatch
 from a2f_batch.batch.apart import render_apart
@@ -113,6 +114,8 @@ def test_inference_goes_to_the_worker_that_declares_a_gpu_and_the_rest_to_the_ot
     (drop / "tiny.json").write_text(json.dumps({**description, "engine": "pretend-gpu"}))
     variables = faults(drop)
     with scheduler(drop, [["--resources", "GPU=1"], []], **variables) as (address, processes):
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(2)  # else the one that is there first has to decode, too
         done = render(drop, "out", "--scheduler", address, "--device", "cuda", **variables)
         assert done.returncode == 0, done.stdout + done.stderr
         gpu, other = ({process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))}
