@@ -180,9 +180,10 @@ def another(line: drops.Line, voice: list[drops.Line], random: np.random.Generat
 @click.option("--sounds", type=click.Path(path_type=Path), default=Path("/usr/share/asterisk/sounds"), show_default=True)
 @click.option("--cache", type=click.Path(path_type=Path), default=Path("out/bench-qc"), show_default=True)
 @click.option("--lines", "count", default=400, show_default=True, help="Into how many of the judged half faults are planted.")
+@click.option("--clean", type=int, help="How many of the judged half are judged as they are; by default all.")
 @click.option("--figures", type=click.Path(path_type=Path), help="Write the figures of the half for choosing levels here, as JSON Lines.")
 @click.option("--seed", default=9, show_default=True)
-def main(sounds: Path, cache: Path, count: int, figures: Path | None, seed: int) -> None:
+def main(sounds: Path, cache: Path, count: int, clean: int | None, figures: Path | None, seed: int) -> None:
     """Print both tables."""
     random = np.random.default_rng(seed)
     drop = drops.prompts(sounds, cache)
@@ -202,16 +203,17 @@ def main(sounds: Path, cache: Path, count: int, figures: Path | None, seed: int)
     alarms: Counter[str] = Counter()
     flagged = 0
     examples: dict[str, list[str]] = {}
-    for line in judging:
+    as_is = judging[:clean]
+    for line in as_is:
         one = made(line)
         flags = judge(one.measured()).flags
         flagged += bool(flags)
         for flag in flags:
             alarms[flag.code] += 1
             examples.setdefault(flag.code, []).append(f"{one.name} ({flag.text})")
-    click.echo(f"{flagged} of {len(judging)} clean prompts flagged: {100 * flagged / len(judging):.2f} %")
+    click.echo(f"{flagged} of {len(as_is)} clean prompts flagged: {100 * flagged / len(as_is):.2f} %")
     for code in CHECKS:
-        click.echo(f"  {code:<18}{alarms[code]:4}  {100 * alarms[code] / len(judging):5.2f} %  {'; '.join(examples.get(code, ())[:3])}")
+        click.echo(f"  {code:<18}{alarms[code]:4}  {100 * alarms[code] / len(as_is):5.2f} %  {'; '.join(examples.get(code, ())[:3])}")
     chosen = judging[:count]
     # The other line is of the same voice: another voice's would be told apart by less.
     voices: dict[str, list[drops.Line]] = {}

@@ -51,7 +51,7 @@ _CURVES = "Play the line. If it is wrong, try another profile or engine, and ren
 CHECKS: dict[str, Check] = {check.code: check for check in (
     # the sound
     Check("no-speech", "speech_share", 0.05, 0.5, "Speech fills {value} of the sound (least: {level}).", _SOUND, 2.0),
-    Check("noisy", "speech_over_floor", 14.0, 40.0, "The speech is only {value} over the noise (least: {level}).", _SOUND, 1.5, 0.5),
+    Check("noisy", "speech_over_floor", 14.0, 40.0, "The speech is only {value} over the noise (least: {level}).", _SOUND, 1.5),
     Check("too-quiet", "loudness", -35.0, -23.0, "The loudness is {value} (least: {level}).", _SOUND),
     Check("too-loud", "loudness", -9.0, -23.0, "The loudness is {value} (most: {level}).", _SOUND),
     Check("clipping", "clipped", 0.0005, 0.0, "The sound is clipped: {value} of its samples are on a flat top (most: {level}).", _SOUND,
@@ -61,7 +61,7 @@ CHECKS: dict[str, Check] = {check.code: check for check in (
     # sound and mouth
     Check("out-of-step", "lag", 100.0, 0.0, "The mouth is {value} off its sound (most: {level}).",
           "Compare the sound with the one that was rendered; render the line again (--force --only LINE).", 2.0, either=True),
-    Check("unrelated", "likeness", 0.58, 1.0, "The mouth does not go with the sound: likeness {value} (least: {level}).",
+    Check("unrelated", "likeness", 0.54, 1.0, "The mouth does not go with the sound: likeness {value} (least: {level}).",
           "Check that sound and curves are the same line's; render it again (--force --only LINE).", 3.0),
     Check("still-mouth", "still", 0.25, 0.0, "The mouth stands still for {value} while somebody speaks (most: {level}).", _CURVES, 3.0),
     Check("moves-in-silence", "silence_motion", 0.1, 0.0, "The mouth moves where nobody speaks: {value} (most: {level}).",

@@ -38,7 +38,7 @@ def measure(wave: Waveform, clip: FaceClip, features: SpeechFeatures | None = No
     motion = Motion(clip, stretches)
     curves = motion.figures()
     speech_seconds = float((stretches[:, 1] - stretches[:, 0]).sum())
-    found = sync.compare(expected.expected(spectrum.bands), expected.shown(clip), motion.times, speech_seconds)
+    found = sync.compare(expected.expected(spectrum.bands), expected.shown(clip), motion.times, stretches)
     figures = {
         "seconds": seconds, "loudness": sound.loudness(spectrum.weighted), "peak": _dbfs(wave.source.peak), "clipped": wave.source.clipped,
         "noise_floor": floor, "speech_over_floor": speech - floor if speech is not None and floor is not None else None,

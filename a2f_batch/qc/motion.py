@@ -131,7 +131,8 @@ class Motion:
     def _saturated(self) -> dict[str, float | None]:
         if not self._spoken.any():
             return {"saturated_high": None, "saturated_low": None}
-        high = (self._mouth[:, self._spoken] >= _FULL).any(axis=0).mean() if len(self._mouth) else 0.0
+        at_limit = self._mouth >= _FULL
+        high = at_limit.any(axis=0)[self._spoken].mean() if at_limit.any() else 0.0  # no channel is, in most lines
         low = None if "jawOpen" not in self.clip else float((self.clip["jawOpen"][self._spoken] <= _REST).mean())
         return {"saturated_high": float(high), "saturated_low": low}
 
