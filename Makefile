@@ -52,7 +52,7 @@ train: .venv/torch
 	touch $@ .venv/cpu
 
 .venv/torch: pyproject.toml requirements/constraints.txt | .venv/bin/python
-	$(PIP) --editable '.[cpu,torch,train]'
+	$(PIP) --editable '.[cpu,torch,train,speech]'
 	touch $@
 
 # numpy is the one that Blender of that version has.

@@ -19,7 +19,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 import rhubarb
-from quality_measures import (Lips, best_threshold, closure_f1, correlation, jitter_ratio, likeness, still_percentile)
+from quality_measures import Lips, best_threshold, closure_f1, correlation, jitter_ratio, likeness, still_percentile
 from quality_pictures import draw
 from quality_rhubarb import rhubarb_clip, smoothed
 
@@ -109,7 +109,8 @@ def main(folder: Path, root: Path, weights: tuple[str, ...], with_rhubarb: bool,
     click.echo(f"\n| language | lines of | {' | '.join(f'{name}: p b m met / vowels shut / rounding' for name in names)} |\n"
                f"| --- | --- |{' --- |' * len(names)}")
     for key in sorted(languages[names[0]]):
-        cells = [f"{some.recall:.3f} of {some.bilabials} / {some.false:.3f} / {some.area:.3f}" for some in (languages[name][key] for name in names)]
+        counts = [languages[name][key] for name in names]
+        cells = [f"{some.recall:.3f} of {some.bilabials} / {some.false:.3f} / {some.area:.3f}" for some in counts]
         click.echo(f"| {key.replace(' ', ' | ', 1)} | {' | '.join(cells)} |")
     if pictures:
         draw(pictures, contestants[0].raw, captured.held_out[:3], captured, contestants[0].finished, spoken[::max(len(spoken) // 3, 1)][:3])
@@ -137,7 +138,8 @@ def read_captured(folder: Path) -> Captured:
     corpus = read_corpus(folder)
     training, validation, held_out = split_sentences(list(corpus.sentences), Recipe())
     waves = {id: a2f.load_audio(folder / "audio" / f"{id}.flac") for id in validation + held_out}
-    return Captured(corpus, tracks_of(corpus, training), [corpus.sentences[id] for id in held_out], [corpus.sentences[id] for id in validation], waves)
+    return Captured(corpus, tracks_of(corpus, training), [corpus.sentences[id] for id in held_out],
+                    [corpus.sentences[id] for id in validation], waves)
 
 
 def read_spoken(root: Path, most: int) -> list[Spoken]:
@@ -162,11 +164,14 @@ def measure_captured(contestant: Contestant, captured: Captured, rows: dict[str,
     tuning = contestant.raw([captured.waves[sentence.id] for sentence in captured.validation])
     for channel, bar in CAPTURED:
         if channel in clips[0].names:
-            put(rows, f"captured {channel}: correlation", f"{bar:.2f}", contestant.name, f"{correlation(clips, captured.held_out, captured.corpus, channel):.3f}")
+            value = correlation(clips, captured.held_out, captured.corpus, channel)
+            put(rows, f"captured {channel}: correlation", f"{bar:.2f}", contestant.name, f"{value:.3f}")
     threshold = best_threshold(tuning, captured.validation)
-    put(rows, "lip closures, captured: F1", "0.85", contestant.name, f"{closure_f1(clips, captured.held_out, threshold):.3f} (below {threshold:.3f})")
+    f1 = closure_f1(clips, captured.held_out, threshold)
+    put(rows, "lip closures, captured: F1", "0.85", contestant.name, f"{f1:.3f} (below {threshold:.3f})")
     if contestant.full_face:
-        put(rows, "jitter over captured", "at most 1.0", contestant.name, f"{jitter_ratio(clips, captured.held_out, captured.corpus, captured.tracks):.2f}")
+        jitter = jitter_ratio(clips, captured.held_out, captured.corpus, captured.tracks)
+        put(rows, "jitter over captured", "at most 1.0", contestant.name, f"{jitter:.2f}")
     return threshold
 
 
@@ -175,14 +180,16 @@ def measure_spoken(contestant: Contestant, spoken: Sequence[Spoken], threshold: 
     lips: dict[str, Lips] = {}
     natural, robot = Lips(), Lips()
     for line, clip in zip(spoken, contestant.finished([line.wave for line in spoken]), strict=True):
-        key = f"{line.utterance.language} {line.utterance.corpus} {line.utterance.voice if line.utterance.split == 'held-out-voice' else 'all voices'}"
+        voice = line.utterance.voice if line.utterance.split == "held-out-voice" else "all voices"
+        key = f"{line.utterance.language} {line.utterance.corpus} {voice}"
         for some in (lips.setdefault(key, Lips()), robot if line.utterance.corpus == "espeak" else natural):
             some.take(clip, line.phones, threshold)
     for name, some, kind in (("natural voices", natural, "kokoro"), ("espeak-ng", robot, "espeak")):
         put(rows, f"p, b, m met within 40 ms, {name}", "0.95", contestant.name, f"{some.recall:.3f} of {some.bilabials}")
         put(rows, f"vowels shut, {name}", "under 0.03", contestant.name, f"{some.false:.3f} of {some.vowels}")
         areas = [one.area for key, one in lips.items() if f" {kind} " in key and np.isfinite(one.area)]
-        put(rows, f"rounding, worst and mean language, {name}", "0.95", contestant.name, f"{min(areas, default=np.nan):.3f} / {np.mean(areas or [np.nan]):.3f}")
+        put(rows, f"rounding, worst and mean language, {name}", "0.95", contestant.name,
+            f"{min(areas, default=np.nan):.3f} / {np.mean(areas or [np.nan]):.3f}")
     return lips
 
 

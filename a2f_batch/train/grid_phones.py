@@ -10,15 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from a2f_batch.train.dataset import Corpus
-from a2f_batch.train.recipe import SAMPLE_RATE
 from a2f_batch.train.speech.utterance import Phone
 
 #: GRID's words as a southern British speaker says them: IPA, one string a phone (espeak-ng's 'en-gb', stress left out). Kept here, so that
 #: training on GRID needs no synthesizer. Letters of the alphabet are words of one letter.
 _LETTERS = {
-    "a": "eɪ", "b": "b iː", "c": "s iː", "d": "d iː", "e": "iː", "f": "ɛ f", "g": "dʒ iː", "h": "eɪ tʃ", "i": "aɪ", "j": "dʒ eɪ", "k": "k eɪ",
-    "l": "ɛ l", "m": "ɛ m", "n": "ɛ n", "o": "əʊ", "p": "p iː", "q": "k j uː", "r": "ɑː", "s": "ɛ s", "t": "t iː", "u": "j uː", "v": "v iː",
-    "x": "ɛ k s", "y": "w aɪ", "z": "z ɛ d"}
+    "a": "eɪ", "b": "b iː", "c": "s iː", "d": "d iː", "e": "iː", "f": "ɛ f", "g": "dʒ iː", "h": "eɪ tʃ", "i": "aɪ", "j": "dʒ eɪ",
+    "k": "k eɪ", "l": "ɛ l", "m": "ɛ m", "n": "ɛ n", "o": "əʊ", "p": "p iː", "q": "k j uː", "r": "ɑː", "s": "ɛ s", "t": "t iː", "u": "j uː",
+    "v": "v iː", "x": "ɛ k s", "y": "w aɪ", "z": "z ɛ d"}
 _WORDS = {
     "bin": "b ɪ n", "lay": "l eɪ", "place": "p l eɪ s", "set": "s ɛ t", "blue": "b l uː", "green": "ɡ ɹ iː n", "red": "ɹ ɛ d",
     "white": "w aɪ t", "at": "æ t", "by": "b aɪ", "in": "ɪ n", "with": "w ɪ ð", "zero": "z iə ɹ əʊ", "one": "w ʌ n", "two": "t uː",
@@ -59,13 +58,14 @@ def grid_phones(folder: Path, corpus: Corpus) -> dict[str, tuple[Phone, ...]]:
         cuts = [np.round(weights / weights[-1] * len(piece)).astype(int) for piece in pieces]
         if len(phones) > 1:
             for _ in range(_ROUNDS):
-                models = [np.concatenate([piece[cut[k]:cut[k + 1]] for piece, cut in zip(pieces, cuts, strict=True)]) for k in range(len(phones))]
+                models = [np.concatenate([piece[cut[k]:cut[k + 1]] for piece, cut in zip(pieces, cuts, strict=True)])
+                          for k in range(len(phones))]
                 means = np.array([model.mean(axis=0) for model in models])
                 deviations = np.array([model.std(axis=0) + 0.05 for model in models])
                 cuts = [_cut(piece, means, deviations) for piece in pieces]
         for (id, begin, _), cut in zip(places, cuts, strict=True):
-            found[id] += [Phone(phone, (begin + cut[k]) * _HOP_SECONDS, (begin + cut[k + 1]) * _HOP_SECONDS) for k, phone in enumerate(phones)
-                          if cut[k + 1] > cut[k]]
+            times = (begin + cut) * _HOP_SECONDS
+            found[id] += [Phone(phone, float(times[k]), float(times[k + 1])) for k, phone in enumerate(phones) if times[k + 1] > times[k]]
     return {id: tuple(sorted(phones, key=lambda phone: phone.begin)) for id, phones in found.items()}
 
 

@@ -31,7 +31,8 @@ def make(corpus: str, root: Path, cache: Path, minutes: float, seed: int) -> int
     """
     say, items, licence = _synthesizer(corpus, cache, seed)
     made, seconds, new = 0, 0.0, 0
-    with tqdm(total=minutes, unit="min", disable=None, desc=corpus, bar_format="{l_bar}{bar}| {n:.1f}/{total:.0f} {unit} [{elapsed}<{remaining}]") as bar:
+    with tqdm(total=minutes, unit="min", disable=None, desc=corpus,
+              bar_format="{l_bar}{bar}| {n:.1f}/{total:.0f} {unit} [{elapsed}<{remaining}]") as bar:
         for item in items:
             if seconds >= minutes * 60:
                 break
