@@ -103,8 +103,8 @@ def fit_speech(examples: Sequence[Example], recipe: SpeechRecipe, checkpoint: Pa
     if start is not None:
         sample = draw_crops(by_source, recipe, np.random.default_rng([recipe.seed, 0]))
         start_from(network, start, sample.audio.numpy())
-    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.averaging),
-                                                  use_buffers=True)
+    moving = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.averaging)  # type: ignore[no-untyped-call, unused-ignore]
+    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=moving, use_buffers=True)
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=recipe.steps, pct_start=0.15)
     parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
@@ -149,8 +149,8 @@ def draw_crops(by_source: dict[str, list[Example]], recipe: SpeechRecipe, random
         else:
             some = by_source[source]
             drawn.append(crop(some[int(random.integers(len(some)))], recipe.crop_seconds, outputs, recipe.sounds, random))
-    audio, goals, classes = (torch.from_numpy(np.stack(column)) for column in zip(*drawn, strict=True))
-    return Crops(audio, goals, classes.to(torch.int64))
+    sounds, goals, classes = (torch.from_numpy(np.stack(column)) for column in zip(*drawn, strict=True))
+    return Crops(sounds, goals, classes.to(torch.int64))
 
 
 def losses_of(network: SpeechNet, crops: Crops, recipe: SpeechRecipe) -> dict[str, Tensor]:

@@ -73,7 +73,7 @@ def _cut(piece: npt.NDArray[np.float64], means: npt.NDArray[np.float64], deviati
     """Return the edges (phones + 1,) of the likeliest cut of a word's frames into its phones, each at least `_SHORTEST` long."""
     n_frames, n_phones = len(piece), len(means)
     if n_frames < n_phones * _SHORTEST:
-        return np.round(np.linspace(0, n_frames, n_phones + 1)).astype(np.int64)
+        return np.asarray(np.round(np.linspace(0, n_frames, n_phones + 1)), dtype=np.int64)
     cost = (((piece[:, None] - means) / deviations) ** 2 / 2 + np.log(deviations)).mean(axis=2)  # mean over bands: they are not independent
     total = np.concatenate([np.zeros((1, n_phones)), np.cumsum(cost, axis=0)])
     best = np.full((n_phones + 1, n_frames + 1), np.inf)

@@ -31,11 +31,8 @@ def start_from(network: SpeechNet, weights: Path, audio: Array) -> None:
     values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     # The first two are the log-mel front.
     convolutions = [[values[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Conv"][2:]
+    order = [layer for part in (network.stem, network.blocks, network.head) for layer in part.modules() if isinstance(layer, nn.Conv1d)]
     blocks = [block for block in network.blocks if isinstance(block, Block)]
-    stem, first_head, last_head = network.stem[0], network.head[0], network.head[3]
-    plain = [stem, *(block.body[4] for block in blocks), first_head, last_head]
-    folded = [block.body[0] for block in blocks]
-    order = [stem, *(layer for block in blocks for layer in (block.body[0], block.body[4])), first_head, last_head]
     shapes = [tuple(layer.weight.shape) for layer in order]
     if [given[0].shape for given in convolutions] != shapes:
         raise A2FError(f"Starting from '{weights}': its convolutions have other shapes than the recipe's.", "Train without --start.",
@@ -43,15 +40,15 @@ def start_from(network: SpeechNet, weights: Path, audio: Array) -> None:
     with torch.no_grad():
         for layer, given in zip(order, convolutions, strict=True):
             layer.weight.copy_(_tensor(given[0]))
-            if layer in plain:
+            if layer.bias is not None:
                 layer.bias.copy_(_tensor(given[1]))
         network.get_buffer("spread").copy_(_tensor(values["network.spread"]).reshape(-1))
         steps = network.stem(network.front(torch.from_numpy(audio)))
-        biases = [_tensor(given[1]) for layer, given in zip(order, convolutions, strict=True) if layer in folded]
+        biases = [_tensor(given[1]) for layer, given in zip(order, convolutions, strict=True) if layer.bias is None]
         for block, bias in zip(blocks, biases, strict=True):
-            norm = block.body[1]
+            convolution, norm = block.body[:2]
             assert isinstance(norm, nn.BatchNorm1d)
-            out = block.body[0](steps)
+            out = convolution(steps)
             mean, variance = out.mean(dim=(0, 2)), out.var(dim=(0, 2), unbiased=False)
             norm.running_mean, norm.running_var = mean.clone(), variance.clone()
             norm.weight.copy_((variance + norm.eps).sqrt())

@@ -93,8 +93,8 @@ def test_curves_do_not_depend_on_which_other_times_are_asked(random: np.random.G
 
 
 def test_marks_join_their_phones_and_spaces_inside_a_phrase_close() -> None:
-    pieces = [("", 0, 0.3), ("ˈ", 0.3, 0.35), ("p", 0.35, 0.4), ("u", 0.4, 0.5), ("ː", 0.5, 0.6), (" ", 0.6, 0.65), ("ʧ", 0.65, 0.7), ("A", 0.7, 0.8),
-              ("↗", 0.8, 0.85), (",", 0.85, 1.2), ("m", 1.2, 1.3), (".", 1.3, 1.5)]
+    pieces = [("", 0, 0.3), ("ˈ", 0.3, 0.35), ("p", 0.35, 0.4), ("u", 0.4, 0.5), ("ː", 0.5, 0.6), (" ", 0.6, 0.65), ("ʧ", 0.65, 0.7),
+              ("A", 0.7, 0.8), ("↗", 0.8, 0.85), (",", 0.85, 1.2), ("m", 1.2, 1.3), (".", 1.3, 1.5)]
     phones = join_marks(pieces)
     assert [phone.ipa for phone in phones] == ["p", "u", "tʃ", "eɪ", "m"]
     assert np.allclose([[phone.begin, phone.end] for phone in phones],
@@ -136,7 +136,8 @@ def bursts(random: np.random.Generator, seconds: int = 6) -> Example:
     audio = random.standard_normal(len(envelope)) * (envelope + 0.01)
     goals = np.zeros((len(loudness), len(TRACKS) + 2), dtype=np.float16)
     goals[:, 0] = loudness
-    return Example("grid", np.clip(audio / audio.std() * 2000, -32768, 32767).astype(np.int16), goals, np.zeros(len(loudness), dtype=np.int8))
+    return Example("grid", np.clip(audio / audio.std() * 2000, -32768, 32767).astype(np.int16), goals,
+                   np.zeros(len(loudness), dtype=np.int8))
 
 
 def test_curves_stay_with_their_sound_whatever_is_done_to_it(random: np.random.Generator) -> None:
