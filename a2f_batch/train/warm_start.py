@@ -46,7 +46,7 @@ def start_from(network: SpeechNet, weights: Path, audio: Array) -> None:
         steps = network.stem(network.front(torch.from_numpy(audio)))
         biases = [_tensor(given[1]) for layer, given in zip(order, convolutions, strict=True) if layer.bias is None]
         for block, bias in zip(blocks, biases, strict=True):
-            convolution, norm = block.body[:2]
+            convolution, norm = block.body[0], block.body[1]
             assert isinstance(norm, nn.BatchNorm1d)
             out = convolution(steps)
             mean, variance = out.mean(dim=(0, 2)), out.var(dim=(0, 2), unbiased=False)
