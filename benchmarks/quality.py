@@ -248,7 +248,8 @@ def measure_speed(contestant: Contestant, spoken: Sequence[Spoken], rows: dict[s
     began = cpu_seconds()
     contestant.finished(waves)
     seconds = sum(float(wave.duration) for wave in waves)
-    put(rows, "audio to finished clip at 60 fps, 2 cores (CPU time)", "300x", contestant.name, f"{2 * seconds / (cpu_seconds() - began):.0f}x")
+    times = 2 * seconds / (cpu_seconds() - began)
+    put(rows, "audio to finished clip at 60 fps, 2 cores (CPU time)", "300x", contestant.name, f"{times:.0f}x")
 
 
 def cpu_seconds() -> float:

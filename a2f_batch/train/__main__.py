@@ -140,7 +140,7 @@ def voices(examples: Path, out: Path, checkpoint: Path, seed: int, steps: int, b
     from a2f_batch.train.fit_speech import SpeechRecipe, fit_speech
 
     recipe = SpeechRecipe(seed=seed, threads=threads, steps=steps, batch=batch, rate=rate)
-    network = fit_speech(load_examples(examples), recipe, checkpoint, stop_after=minutes and minutes * 60, start=start)
+    network = fit_speech(load_examples(examples), recipe, checkpoint, stop_after=minutes and minutes * 60, start=start, workers=1)
     sha256 = write_onnx(network, out)
     write_description(out, sha256=sha256, source=f"python -m a2f_batch.train voices --seed {seed} --steps {steps} --batch {batch} "
                       f"--rate {rate:g}{f' --start {start.name}' if start else ''} on GRID speaker 1 (CC BY 4.0) and synthetic speech "

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from a2f_batch.errors import A2FError
@@ -75,8 +76,18 @@ class Crops:
     classes: Tensor
 
 
+class Batches(Dataset[Crops]):
+    """The batch of every step: a function of its number alone."""
+
+    def __init__(self, by_source: dict[str, list[Example]], recipe: SpeechRecipe) -> None:
+        self.by_source, self.recipe = by_source, recipe
+
+    def __getitem__(self, step: int) -> Crops:
+        return draw_crops(self.by_source, self.recipe, np.random.default_rng([self.recipe.seed, step]))
+
+
 def fit_speech(examples: Sequence[Example], recipe: SpeechRecipe, checkpoint: Path | None = None, *, stop_after: float | None = None,
-               start: Path | None = None) -> SpeechNet:
+               start: Path | None = None, workers: int = 0) -> SpeechNet:
     """Train, or go on from `checkpoint` if it is there, and return the averaged network in evaluation mode.
 
     A step draws from its own number alone, so a run that was stopped ends with the weights of one that was not.
@@ -84,6 +95,7 @@ def fit_speech(examples: Sequence[Example], recipe: SpeechRecipe, checkpoint: Pa
     Args:
         start: an exported network of the same shape to begin with, instead of drawn weights.
         stop_after: seconds after which to stop early, at a checkpoint; the schedule is that of the whole run.
+        workers: processes that prepare the sounds of coming steps; the result is the same with any number.
 
     Raises:
         A2FError: there are no captured examples, (code 'train-corpus'), or the checkpoint is another recipe's
@@ -112,9 +124,10 @@ def fit_speech(examples: Sequence[Example], recipe: SpeechRecipe, checkpoint: Pa
     began = time.monotonic()
     losses: list[float] = []
     network.train()
-    for step in (bar := tqdm(range(first, recipe.steps), initial=first, total=recipe.steps, unit="step", disable=None)):
+    batches = DataLoader(Batches(by_source, recipe), batch_size=None, sampler=range(first, recipe.steps), num_workers=workers,
+                         collate_fn=lambda crops: crops)
+    for step, crops in enumerate(bar := tqdm(batches, initial=first, total=recipe.steps, unit="step", disable=None), start=first):
         torch.manual_seed(recipe.seed * 1_000_003 + step)  # of dropout
-        crops = draw_crops(by_source, recipe, np.random.default_rng([recipe.seed, step]))
         terms = losses_of(network, crops, recipe)
         loss = sum(terms.values(), torch.zeros(()))
         optimiser.zero_grad()

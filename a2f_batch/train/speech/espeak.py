@@ -85,7 +85,6 @@ class Espeak:
         self._voice(f"{language}+{manner.variant}")
         for parameter, value in ((_RATE, manner.rate), (_PITCH, manner.pitch), (_RANGE, manner.range)):
             self._library.espeak_SetParameter(parameter, value, 0)
-        ctypes.CDLL(None).srand(12)  # its breath comes from C's rand()
         self._samples.clear()
         self._events.clear()
         content = text.encode()
