@@ -51,14 +51,9 @@ BOUNDS: tuple[tuple[tuple[str, ...], str, float, float], ...] = (
 #: (classes, tracks, least strength, least rate in 1/s): round lips are round, and spread ones are not, at their own sound, whoever stands
 #: beside them; both are gone soon after.
 COMMANDING: tuple[tuple[tuple[str, ...], tuple[str, ...], float, float], ...] = (
-    (("U", "Y", "W", "O", "AO", "I", "E"), ("mouthPucker", "mouthFunnel"), 1.5, 20.0),
+    (("U", "Y", "W", "O", "AO", "I", "E"), ("mouthPucker", "mouthFunnel"), 1.5, 25.0),
     (("P",), ("mouthPress",), 0.5, 15.0),
     (("F",), ("mouthRollLower", "jawOpen", "mouthUpperUp"), 1.5, 20.0),
-)
-
-#: (classes, tracks, greatest strength): phones of the tongue alone leave the lips to their neighbours.
-YIELDING: tuple[tuple[tuple[str, ...], tuple[str, ...], float], ...] = (
-    (("TH", "T", "S", "K", "J"), ("mouthPucker", "mouthFunnel"), -0.5),
 )
 
 #: Visemes that GRID has no or too few sounds for, and those whose mean they take.

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from a2f_batch.train.coarticulation import BORROWED, BOUNDS, COMMANDING, TRACKS, YIELDING, Visemes, rule_curves
+from a2f_batch.train.coarticulation import BORROWED, BOUNDS, COMMANDING, TRACKS, Visemes, rule_curves
 from a2f_batch.train.dataset import Corpus, Tracks
 from a2f_batch.train.phones import NAMES
 from a2f_batch.train.recipe import AMPLITUDES
@@ -32,8 +32,8 @@ def fit_rules(corpus: Corpus, tracks: Tracks, phones: Mapping[str, Sequence[Phon
     goals = {id: tracks.targets(corpus.sentences[id]) for id in ids}
     spread = torch.as_tensor(np.concatenate(list(goals.values())).std(axis=0).clip(1e-3))
     targets = torch.full(shape, 0.05).clamp(lowest, highest).requires_grad_()
-    weakest, strongest, slowest = _commands()
-    strengths = torch.zeros(shape).clamp(weakest, strongest).requires_grad_()
+    weakest, slowest = _commands()
+    strengths = torch.zeros(shape).clamp(min=weakest).requires_grad_()
     before, after = (torch.full(shape, float(np.log(12.0))).clamp(min=slowest).requires_grad_() for _ in range(2))
     optimiser = torch.optim.Adam([targets, strengths, before, after], lr=_RATE)
     lines = [id for id in ids if id in phones]
@@ -58,7 +58,7 @@ def fit_rules(corpus: Corpus, tracks: Tracks, phones: Mapping[str, Sequence[Phon
         optimiser.step()
         with torch.no_grad():
             targets.copy_(targets.clamp(lowest, highest))
-            strengths.copy_(strengths.clamp(weakest, strongest))
+            strengths.copy_(strengths.clamp(weakest, torch.full(shape, 3.0)))
             for rate in (before, after):
                 rate.copy_(rate.clamp(slowest, torch.full(shape, float(np.log(60.0)))))
     with torch.no_grad():
@@ -98,16 +98,12 @@ def _bounds() -> tuple[torch.Tensor, torch.Tensor]:
     return lowest, highest
 
 
-def _commands() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return the least and the greatest strengths, and the least logarithms of rates."""
-    weakest, strongest, slowest = (torch.full((len(NAMES), len(TRACKS)), value) for value in (-3.0, 3.0, float(np.log(4.0))))
+def _commands() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the least strengths and the least logarithms of rates."""
+    weakest, slowest = torch.full((len(NAMES), len(TRACKS)), -3.0), torch.full((len(NAMES), len(TRACKS)), float(np.log(4.0)))
     for names, tracks, strength, rate in COMMANDING:
         for name in names:
             for track in tracks:
                 weakest[NAMES.index(name), TRACKS.index(track)] = strength
                 slowest[NAMES.index(name), TRACKS.index(track)] = float(np.log(rate))
-    for names, tracks, strength in YIELDING:
-        for name in names:
-            for track in tracks:
-                strongest[NAMES.index(name), TRACKS.index(track)] = strength
-    return weakest, strongest, slowest
+    return weakest, slowest

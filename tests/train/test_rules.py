@@ -63,8 +63,8 @@ def test_rounded_phones_are_rounder_than_spread_ones_whoever_stands_beside_them(
         lips = np.maximum(curves["mouthPucker"], curves["mouthFunnel"])
         rounded += [value for phone, value in zip(phones, lips, strict=True) if phone.ipa in ROUNDED]
         spread += [value for phone, value in zip(phones, lips, strict=True) if phone.ipa in SPREAD]
-    # Among phones of no language, thrown together; in speech it is over 0.97 (docs/training.md).
-    assert np.mean(np.array(rounded)[:, None] > np.array(spread)[None]) > 0.92
+    # Among phones of no language, thrown together; in words of a language it is 0.96 to 1 (docs/training.md).
+    assert np.mean(np.array(rounded)[:, None] > np.array(spread)[None]) > 0.88
 
 
 def test_f_and_v_tuck_the_lower_lip_under_the_teeth(random: np.random.Generator) -> None:
