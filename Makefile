@@ -68,7 +68,7 @@ train: .venv/torch
 	touch $@ .venv/cpu
 
 .venv/torch: pyproject.toml requirements/constraints.txt | .venv/bin/python
-	$(PIP) --editable '.[cpu,torch,train]'
+	$(PIP) --editable '.[cpu,torch,train,speech]'
 	touch $@
 
 # numpy is the one that Blender of that version has. Into a folder that is not there yet: pip lays one version over another.

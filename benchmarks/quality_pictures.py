@@ -27,8 +27,8 @@ def draw(folder: Path, raw: Make, sentences: Sequence[Sentence], captured: Captu
     folder.mkdir(parents=True, exist_ok=True)
     for sentence, clip in zip(sentences, raw([captured.waves[sentence.id] for sentence in sentences]), strict=True):
         times = np.arange(len(sentence.captured)) / captured.corpus.fps
-        _draw_line(folder / f"captured_{sentence.id}.png", f"GRID {sentence.id}, captured (dashed)", captured.waves[sentence.id], (), clip, times,
-                   captured.tracks.targets(sentence))
+        _draw_line(folder / f"captured_{sentence.id}.png", f"GRID {sentence.id}, captured (dashed)", captured.waves[sentence.id], (), clip,
+                   times, captured.tracks.targets(sentence))
     visemes = read_visemes()
     for line, clip in zip(spoken, finished([line.wave for line in spoken]), strict=True):
         times = np.arange(0, float(line.wave.duration), 0.01)

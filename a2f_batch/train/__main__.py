@@ -89,50 +89,68 @@ def rules(folder: Path | None, out: Path, seed: int) -> None:
         click.echo(f"  {name} {value:.2f}")
 
 
+_ROOT = click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(".cache/speech/corpus"), show_default=True,
+                     help="The folder with the speech.")
+
+_EXAMPLES = click.option("--examples", type=click.Path(dir_okay=False, path_type=Path), default=Path(".cache/speech/examples.npz"),
+                         show_default=True, help="Everything to learn from, in one file.")
+
+
 @main.command()
 @_DATA
-@click.option("--root", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path(".cache/speech/corpus"), show_default=True,
-              help="The folder with the synthetic speech.")
+@_ROOT
+@_EXAMPLES
+def examples(folder: Path | None, root: Path, examples: Path) -> None:
+    """Lay captured sentences and synthetic speech with its curves by rule into one file for `voices`."""
+    from a2f_batch.train.coarticulation import read_visemes
+    from a2f_batch.train.dataset import read_corpus, tracks_of
+    from a2f_batch.train.examples import captured_examples, rule_examples, write_examples
+    from a2f_batch.train.grid_phones import grid_phones
+    from a2f_batch.train.recipe import SAMPLE_RATE, Recipe, split_sentences
+
+    given = _given(folder)
+    corpus = read_corpus(given)
+    training, _, _ = split_sentences(list(corpus.sentences), Recipe())
+    made = captured_examples(corpus, tracks_of(corpus, training), grid_phones(given, corpus), training)
+    made += rule_examples(root, read_visemes())
+    write_examples(made, examples)
+    for source in sorted({example.source for example in made}):
+        lengths = [len(example.audio) for example in made if example.source == source]
+        click.echo(f"{source}: {len(lengths)} lines, {sum(lengths) / SAMPLE_RATE / 60:.1f} minutes")
+
+
+@main.command()
+@_EXAMPLES
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("weights/embedded_v1.onnx"), show_default=True)
 @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), default=Path(".cache/speech/v1.pt"), show_default=True,
               help="Where the state of the run is kept; a run that finds one goes on from it.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--steps", type=click.IntRange(min=1), help="Of the optimiser; the recipe's if not given.")
-@click.option("--minutes", type=float, help="Stop after so many minutes; the same command goes on from the checkpoint.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the weights, the order and the changes of the sound.")
+@click.option("--steps", type=click.IntRange(min=1), default=6000, show_default=True, help="Of the optimiser.")
+@click.option("--batch", type=click.IntRange(min=2), default=24, show_default=True, help="Crops in a step.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=2e-3, show_default=True, help="Peak of the learning rate.")
+@click.option("--start", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="An exported network of the same shape to begin with.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so many; the same command goes on from there.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
-def voices(folder: Path | None, root: Path, out: Path, checkpoint: Path, seed: int, steps: int | None, minutes: float | None, threads: int) -> None:
-    """Train version 1: captured sentences and synthetic speech of many voices and languages, with curves by rule, together."""
-    from a2f_batch.train.coarticulation import read_visemes
-    from a2f_batch.train.dataset import read_corpus, tracks_of
-    from a2f_batch.train.examples import captured_examples, rule_examples
+def voices(examples: Path, out: Path, checkpoint: Path, seed: int, steps: int, batch: int, rate: float, start: Path | None,
+           minutes: float | None, threads: int) -> None:
+    """Train version 1 on --examples: captured sentences and synthetic speech of many voices and languages together."""
+    from a2f_batch.train.examples import load_examples
     from a2f_batch.train.export_onnx import write_description, write_onnx
     from a2f_batch.train.fit_speech import SpeechRecipe, fit_speech
-    from a2f_batch.train.grid_phones import grid_phones
-    from a2f_batch.train.recipe import Recipe, split_sentences
 
-    given = _given(folder)
-    recipe = SpeechRecipe(seed=seed, threads=threads, **({} if steps is None else {"steps": steps}))
-    corpus = read_corpus(given)
-    training, _, _ = split_sentences(list(corpus.sentences), Recipe())
-    examples = captured_examples(corpus, tracks_of(corpus, training), grid_phones(given, corpus), training)
-    examples += rule_examples(root, read_visemes())
-    for source in sorted({example.source for example in examples}):
-        lines = [len(example.audio) for example in examples if example.source == source]
-        click.echo(f"{source}: {len(lines)} lines, {sum(lines) / 16000 / 60:.1f} minutes")
-    network = fit_speech(examples, recipe, checkpoint, None if minutes is None else minutes * 60)
+    recipe = SpeechRecipe(seed=seed, threads=threads, steps=steps, batch=batch, rate=rate)
+    network = fit_speech(load_examples(examples), recipe, checkpoint, stop_after=minutes and minutes * 60, start=start, workers=1)
     sha256 = write_onnx(network, out)
-    write_description(out, sha256=sha256, source=f"python -m a2f_batch.train voices --seed {seed} --steps {recipe.steps} on GRID speaker 1 (CC BY 4.0) "
-                      "and synthetic speech of Kokoro-82M (Apache-2.0), Piper en_US-joe (CC0) and espeak-ng; see the model card")
+    write_description(out, sha256=sha256, source=f"python -m a2f_batch.train voices --seed {seed} --steps {steps} --batch {batch} "
+                      f"--rate {rate:g}{f' --start {start.name}' if start else ''} on GRID speaker 1 (CC BY 4.0) and synthetic speech "
+                      "of Kokoro-82M (Apache-2.0), Piper en_US-joe (CC0) and espeak-ng; see the model card")
     click.echo(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB, sha256 {sha256}).")
 
 
 @main.group()
 def speech() -> None:
     """Make synthetic speech with exact phone times (extra [speech])."""
-
-
-_ROOT = click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(".cache/speech/corpus"), show_default=True,
-                     help="The folder with the speech.")
 
 
 @speech.command("make")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from a2f_batch.export.atomic import replacing
 from a2f_batch.train.dataset import Array
-from a2f_batch.train.phones import NAMES
+from a2f_batch.train.phones import NAMES, VOWELS
 from a2f_batch.train.recipe import AMPLITUDES
 from a2f_batch.train.segments import Segments
 
@@ -48,11 +48,22 @@ BOUNDS: tuple[tuple[tuple[str, ...], str, float, float], ...] = (
     (tuple(name for name in NAMES if name != "P"), "mouthClose", -0.1, 0.03),
 )
 
+#: (classes, tracks, least strength, least rate in 1/s): round lips are round, and spread ones are not, at their own sound, whoever stands
+#: beside them; both are gone soon after.
+COMMANDING: tuple[tuple[tuple[str, ...], tuple[str, ...], float, float], ...] = (
+    (("U", "Y", "W", "O", "AO", "I", "E"), ("mouthPucker", "mouthFunnel"), 1.5, 25.0),
+    (("P",), ("mouthPress",), 0.5, 15.0),
+    (("F",), ("mouthRollLower", "jawOpen", "mouthUpperUp"), 1.5, 20.0),
+)
+
 #: Visemes that GRID has no or too few sounds for, and those whose mean they take.
 BORROWED = {"ER": ("AX", "AE"), "O": ("AO", "U"), "Y": ("U",)}
 
-#: Lips are shut from this long before a bilabial's sound to this long before its end (the burst), and part within the ease.
-_SHUT_BEFORE, _SHUT_UNTIL, _SHUT_EASE = 0.010, 0.010, 0.045
+#: Lips are shut from this long before a bilabial's sound to this long before its end (the burst), and part within the ease, which takes
+#: at most a share of a neighbouring vowel.
+_SHUT_BEFORE, _SHUT_UNTIL, _SHUT_EASE, _SHUT_SHARE = 0.010, 0.010, 0.045, 0.30
+#: In the middle of a vowel lips are at least this far apart, in the unit of jawOpen.
+_PARTED = 0.14
 #: The mouth is at rest this long before and after speech; the model's fading ends there.
 _REST_BEFORE, _REST_AFTER = 0.25, 0.30
 
@@ -113,7 +124,11 @@ def rule_curves(segments: Segments, times: npt.NDArray[np.float64], visemes: Vis
     curves *= speaking(segments, times)[:, None]
     shut = shut_lips(segments, times)
     jaw, close = TRACKS.index("jawOpen"), TRACKS.index("mouthClose")
+    parted = _PARTED * _within_vowels(segments, times)
+    curves[:, close] = np.minimum(curves[:, close], np.where(parted > 0, 0.03, np.inf))
+    curves[:, jaw] = np.maximum(curves[:, jaw], parted + np.maximum(curves[:, close], 0) * (parted > 0))
     curves[:, close] += shut * np.maximum(curves[:, jaw] - curves[:, close], 0)
+    curves[:, close] = np.minimum(curves[:, close], np.maximum(curves[:, jaw], 0))  # lips that are shut can't shut more
     return curves, shut
 
 
@@ -130,9 +145,25 @@ def speaking(segments: Segments, times: npt.NDArray[np.float64]) -> Array:
 def shut_lips(segments: Segments, times: npt.NDArray[np.float64]) -> Array:
     """Return how shut the lips are, shape (times,): 1 through the closure of each bilabial."""
     shut = np.zeros(len(times))
-    for kind, begin, end in zip(segments.classes, segments.begins, segments.ends, strict=True):
-        if NAMES[kind] == "P":
-            begin, end = begin - _SHUT_BEFORE, max(end - _SHUT_UNTIL, begin + 0.02)
-            away = np.maximum(np.maximum(begin - times, times - end), 0)
-            shut = np.maximum(shut, np.clip(1 - away / _SHUT_EASE, 0, 1))
+    for i in np.flatnonzero(segments.classes == NAMES.index("P")):
+        begin, end = segments.begins[i] - _SHUT_BEFORE, max(segments.ends[i] - _SHUT_UNTIL, segments.begins[i] + 0.02)
+        opening, parting = (np.where(times < begin, (begin - times) / _ease(segments, i - 1), 0),
+                            np.where(times > end, (times - end) / _ease(segments, i + 1), 0))
+        shut = np.maximum(shut, np.clip(1 - np.maximum(opening, parting), 0, 1))
     return np.asarray(shut * shut * (3 - 2 * shut), dtype=np.float32)
+
+
+def _ease(segments: Segments, neighbour: int) -> float:
+    """Return the seconds in which lips meet or part next to a segment."""
+    if not 0 <= neighbour < len(segments.classes) or NAMES[segments.classes[neighbour]] not in VOWELS:
+        return _SHUT_EASE
+    return float(np.clip(_SHUT_SHARE * (segments.ends[neighbour] - segments.begins[neighbour]), 0.015, _SHUT_EASE))
+
+
+def _within_vowels(segments: Segments, times: npt.NDArray[np.float64]) -> Array:
+    """Return 1 in the middle of vowels, 0 at their ends and elsewhere, shape (times,)."""
+    level = np.zeros(len(times))
+    for kind, begin, end in zip(segments.classes, segments.begins, segments.ends, strict=True):
+        if NAMES[kind] in VOWELS:
+            level = np.maximum(level, np.clip(np.minimum(times - begin, end - times) / (_SHUT_SHARE * (end - begin)), 0, 1))
+    return np.asarray(level * level * (3 - 2 * level), dtype=np.float32)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from a2f_batch.export.atomic import replacing
 from a2f_batch.train.coarticulation import TRACKS, Visemes, rule_curves, speaking
 from a2f_batch.train.dataset import Array, Corpus, Tracks
 from a2f_batch.train.recipe import SAMPLE_RATE
@@ -94,3 +95,27 @@ def rule_example(utterance: Utterance, path: Path, visemes: Visemes) -> Example:
 def rule_examples(root: Path, visemes: Visemes, split: str = "train") -> list[Example]:
     """Return the synthetic utterances of a split."""
     return [rule_example(utterance, path, visemes) for utterance, path in read_utterances(root) if utterance.split == split]
+
+
+def write_examples(examples: Sequence[Example], path: Path) -> None:
+    """Write examples as one npz: everything end to end, and where each begins."""
+    def edges(lengths: list[int]) -> npt.NDArray[np.int64]:
+        return np.concatenate([[0], np.cumsum(lengths)])
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        np.savez(file, source=np.array([example.source for example in examples]),
+                 sounds=edges([len(example.audio) for example in examples]), frames=edges([len(example.goals) for example in examples]),
+                 audio=np.concatenate([example.audio for example in examples]),
+                 goals=np.concatenate([example.goals for example in examples]),
+                 visemes=np.concatenate([example.visemes for example in examples]))
+
+
+def load_examples(path: Path) -> list[Example]:
+    """Read what `write_examples` wrote."""
+    with np.load(path, allow_pickle=False) as stored:
+        sounds, frames = stored["sounds"], stored["frames"]
+        audio, goals, visemes = stored["audio"], stored["goals"], stored["visemes"]
+        lines = [(slice(*sounds[i:i + 2]), slice(*frames[i:i + 2])) for i in range(len(sounds) - 1)]
+        return [Example(str(source), audio[sound], goals[frame], visemes[frame])
+                for source, (sound, frame) in zip(stored["source"], lines, strict=True)]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from a2f_batch.train.coarticulation import BORROWED, BOUNDS, TRACKS, Visemes, rule_curves
+from a2f_batch.train.coarticulation import BORROWED, BOUNDS, COMMANDING, TRACKS, Visemes, rule_curves
 from a2f_batch.train.dataset import Corpus, Tracks
 from a2f_batch.train.phones import NAMES
 from a2f_batch.train.recipe import AMPLITUDES
@@ -32,8 +32,9 @@ def fit_rules(corpus: Corpus, tracks: Tracks, phones: Mapping[str, Sequence[Phon
     goals = {id: tracks.targets(corpus.sentences[id]) for id in ids}
     spread = torch.as_tensor(np.concatenate(list(goals.values())).std(axis=0).clip(1e-3))
     targets = torch.full(shape, 0.05).clamp(lowest, highest).requires_grad_()
-    strengths = torch.zeros(shape, requires_grad=True)
-    before, after = (torch.full(shape, float(np.log(12.0)), requires_grad=True) for _ in range(2))
+    weakest, slowest = _commands()
+    strengths = torch.zeros(shape).clamp(min=weakest).requires_grad_()
+    before, after = (torch.full(shape, float(np.log(12.0))).clamp(min=slowest).requires_grad_() for _ in range(2))
     optimiser = torch.optim.Adam([targets, strengths, before, after], lr=_RATE)
     lines = [id for id in ids if id in phones]
     for _ in tqdm(range(_STEPS), unit="step", disable=None, desc="rules"):
@@ -57,9 +58,9 @@ def fit_rules(corpus: Corpus, tracks: Tracks, phones: Mapping[str, Sequence[Phon
         optimiser.step()
         with torch.no_grad():
             targets.copy_(targets.clamp(lowest, highest))
-            strengths.clamp_(-3, 3)
+            strengths.copy_(strengths.clamp(weakest, torch.full(shape, 3.0)))
             for rate in (before, after):
-                rate.clamp_(float(np.log(4)), float(np.log(60)))
+                rate.copy_(rate.clamp(slowest, torch.full(shape, float(np.log(60.0)))))
     with torch.no_grad():
         for name, sources in BORROWED.items():
             rows = [NAMES.index(source) for source in sources]
@@ -69,7 +70,8 @@ def fit_rules(corpus: Corpus, tracks: Tracks, phones: Mapping[str, Sequence[Phon
     return Visemes(*(value.detach().numpy() for value in (targets, strengths, before, after)))
 
 
-def likeness(corpus: Corpus, tracks: Tracks, phones: Mapping[str, Sequence[Phone]], ids: Sequence[str], visemes: Visemes) -> dict[str, float]:
+def likeness(corpus: Corpus, tracks: Tracks, phones: Mapping[str, Sequence[Phone]], ids: Sequence[str],
+             visemes: Visemes) -> dict[str, float]:
     """Return track -> correlation of rule and capture over the frames of speech of the sentences `ids`."""
     found, truth = [], []
     for id in ids:
@@ -94,3 +96,14 @@ def _bounds() -> tuple[torch.Tensor, torch.Tensor]:
             lowest[NAMES.index(name), TRACKS.index(track)], highest[NAMES.index(name), TRACKS.index(track)] = low, high
     lowest[0] = highest[0] = 0.0  # silence rests
     return lowest, highest
+
+
+def _commands() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the least strengths and the least logarithms of rates."""
+    weakest, slowest = torch.full((len(NAMES), len(TRACKS)), -3.0), torch.full((len(NAMES), len(TRACKS)), float(np.log(4.0)))
+    for names, tracks, strength, rate in COMMANDING:
+        for name in names:
+            for track in tracks:
+                weakest[NAMES.index(name), TRACKS.index(track)] = strength
+                slowest[NAMES.index(name), TRACKS.index(track)] = float(np.log(rate))
+    return weakest, slowest

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from a2f_batch.errors import A2FError
@@ -20,6 +21,7 @@ from a2f_batch.train.network import STEP
 from a2f_batch.train.recipe import AMPLITUDES, SAMPLE_RATE
 from a2f_batch.train.sounds import Sounds, crop, noise
 from a2f_batch.train.speech_network import SpeechNet
+from a2f_batch.train.warm_start import start_from
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class SpeechRecipe:
     dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4)
     dropout: float = 0.1
     shares: dict[str, float] = field(default_factory=lambda: {"grid": 0.40, "kokoro": 0.33, "espeak": 0.14, "piper": 0.08, "noise": 0.05})
-    track_weights: dict[str, float] = field(default_factory=lambda: {"jawOpen": 3.0, "mouthClose": 2.0, "mouthPucker": 2.0, "mouthFunnel": 1.5})
+    track_weights: dict[str, float] = field(default_factory=lambda: {"jawOpen": 3.0, "mouthClose": 2.0, "mouthPucker": 2.0,
+                                                                     "mouthFunnel": 1.5})
     difference_weight: float = 0.5
     opening_weight: float = 1.5
     seal_weight: float = 2.0
@@ -73,29 +76,47 @@ class Crops:
     classes: Tensor
 
 
-def fit_speech(examples: Sequence[Example], recipe: SpeechRecipe, checkpoint: Path | None = None, stop_after: float | None = None) -> SpeechNet:
+class Batches(Dataset[Crops]):
+    """The batch of every step: a function of its number alone."""
+
+    def __init__(self, by_source: dict[str, list[Example]], recipe: SpeechRecipe) -> None:
+        self.by_source, self.recipe = by_source, recipe
+
+    def __getitem__(self, step: int) -> Crops:
+        return draw_crops(self.by_source, self.recipe, np.random.default_rng([self.recipe.seed, step]))
+
+
+def fit_speech(examples: Sequence[Example], recipe: SpeechRecipe, checkpoint: Path | None = None, *, stop_after: float | None = None,
+               start: Path | None = None, workers: int = 0) -> SpeechNet:
     """Train, or go on from `checkpoint` if it is there, and return the averaged network in evaluation mode.
 
     A step draws from its own number alone, so a run that was stopped ends with the weights of one that was not.
 
     Args:
+        start: an exported network of the same shape to begin with, instead of drawn weights.
         stop_after: seconds after which to stop early, at a checkpoint; the schedule is that of the whole run.
+        workers: processes that prepare the sounds of coming steps; the result is the same with any number.
 
     Raises:
-        A2FError: there are no captured examples, or the checkpoint is another recipe's (code 'train-corpus').
+        A2FError: there are no captured examples, (code 'train-corpus'), or the checkpoint is another recipe's
+            (code 'train-weights').
     """
     by_source: dict[str, list[Example]] = {}
     for example in examples:
         by_source.setdefault(example.source, []).append(example)
     if "grid" not in by_source:
-        raise A2FError("Training: there is no captured sentence among the examples.", "Give the GRID folder with --data.", code="train-corpus")
+        raise A2FError("Training: there is no captured sentence among the examples.", "Make them with --data, the GRID folder.",
+                       code="train-corpus")
     torch.set_num_threads(recipe.threads)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(recipe.seed)
     spread = np.concatenate([example.goals.astype(np.float32) for example in by_source["grid"]])[:, :len(AMPLITUDES)].std(axis=0)
     network = SpeechNet(recipe.width, recipe.dilations, recipe.dropout, np.maximum(spread, 1e-3))
-    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.averaging),
-                                                  use_buffers=True)
+    if start is not None:
+        sample = draw_crops(by_source, recipe, np.random.default_rng([recipe.seed, 0]))
+        start_from(network, start, sample.audio.numpy())
+    moving = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.averaging)  # type: ignore[no-untyped-call, unused-ignore]
+    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=moving, use_buffers=True)
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=recipe.steps, pct_start=0.15)
     parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
@@ -103,9 +124,10 @@ def fit_speech(examples: Sequence[Example], recipe: SpeechRecipe, checkpoint: Pa
     began = time.monotonic()
     losses: list[float] = []
     network.train()
-    for step in (bar := tqdm(range(first, recipe.steps), initial=first, total=recipe.steps, unit="step", disable=None)):
+    batches = DataLoader(Batches(by_source, recipe), batch_size=None, sampler=range(first, recipe.steps), num_workers=workers,
+                         collate_fn=lambda crops: crops)
+    for step, crops in enumerate(bar := tqdm(batches, initial=first, total=recipe.steps, unit="step", disable=None), start=first):
         torch.manual_seed(recipe.seed * 1_000_003 + step)  # of dropout
-        crops = draw_crops(by_source, recipe, np.random.default_rng([recipe.seed, step]))
         terms = losses_of(network, crops, recipe)
         loss = sum(terms.values(), torch.zeros(()))
         optimiser.zero_grad()
@@ -140,8 +162,8 @@ def draw_crops(by_source: dict[str, list[Example]], recipe: SpeechRecipe, random
         else:
             some = by_source[source]
             drawn.append(crop(some[int(random.integers(len(some)))], recipe.crop_seconds, outputs, recipe.sounds, random))
-    audio, goals, classes = (torch.from_numpy(np.stack(column)) for column in zip(*drawn, strict=True))
-    return Crops(audio, goals, classes.to(torch.int64))
+    sounds, goals, classes = (torch.from_numpy(np.stack(column)) for column in zip(*drawn, strict=True))
+    return Crops(sounds, goals, classes.to(torch.int64))
 
 
 def losses_of(network: SpeechNet, crops: Crops, recipe: SpeechRecipe) -> dict[str, Tensor]:
@@ -156,6 +178,7 @@ def losses_of(network: SpeechNet, crops: Crops, recipe: SpeechRecipe) -> dict[st
     error = found - wanted
     differences = [(error[:, lag:] - error[:, :-lag]).square() for lag in (1, 2)]
     jaw = spread[network.jaw] ** 2
+    named, known = network.name(steps)[:, :n_outputs], crops.classes >= 0
     parted = found[..., network.jaw] - found[..., network.close]
     return {
         "tracks": (error.square() * weights).mean(),
@@ -163,21 +186,12 @@ def losses_of(network: SpeechNet, crops: Crops, recipe: SpeechRecipe) -> dict[st
         "opening": recipe.opening_weight * ((parted - opening).square() / jaw).mean(),
         "seal": recipe.seal_weight * (torch.relu(parted).square() * (shut > 0.7) / jaw).mean(),
         "shut": recipe.shut_weight * functional.binary_cross_entropy_with_logits(shut_logit, shut.clamp(0, 1)),
-        "viseme": recipe.viseme_weight * functional.cross_entropy(network.name(steps)[:, :n_outputs].flatten(0, 1), crops.classes.flatten(),
-                                                                  ignore_index=-1),
+        "viseme": recipe.viseme_weight * functional.cross_entropy(named[known], crops.classes[known]) if known.any() else torch.zeros(()),
     }
 
 
-def averaged(checkpoint: Path, spread_from: SpeechRecipe | None = None) -> SpeechNet:
-    """Return the averaged network of a checkpoint, in evaluation mode."""
-    stored = torch.load(checkpoint, weights_only=True)
-    recipe = spread_from or SpeechRecipe()
-    network = SpeechNet(recipe.width, recipe.dilations, recipe.dropout)
-    network.load_state_dict({name.removeprefix("module."): value for name, value in stored["average"].items() if name.startswith("module.")})
-    return network.eval()
-
-
-def _save(checkpoint: Path | None, recipe: SpeechRecipe, step: int, parts: dict[str, object], losses: list[float], terms: dict[str, Tensor]) -> None:
+def _save(checkpoint: Path | None, recipe: SpeechRecipe, step: int, parts: dict[str, object], losses: list[float],
+          terms: dict[str, Tensor]) -> None:
     if checkpoint is None:
         return
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -185,7 +199,8 @@ def _save(checkpoint: Path | None, recipe: SpeechRecipe, step: int, parts: dict[
         torch.save({"recipe": repr(asdict(recipe)), "step": step,
                     **{name: part.state_dict() for name, part in parts.items()}}, file)  # type: ignore[attr-defined]
     with checkpoint.with_suffix(".log").open("a", encoding="utf-8") as log:
-        log.write(f"step {step} loss {np.mean(losses):.4f} " + " ".join(f"{name} {float(term.detach()):.3f}" for name, term in terms.items()) + "\n")
+        now = " ".join(f"{name} {float(term.detach()):.3f}" for name, term in terms.items())
+        log.write(f"step {step} loss {np.mean(losses):.4f} {now}\n")
 
 
 def _resume(checkpoint: Path | None, recipe: SpeechRecipe, parts: dict[str, object]) -> int:
@@ -193,7 +208,8 @@ def _resume(checkpoint: Path | None, recipe: SpeechRecipe, parts: dict[str, obje
         return 0
     stored = torch.load(checkpoint, weights_only=True)
     if stored["recipe"] != repr(asdict(recipe)):
-        raise A2FError(f"Going on from '{checkpoint}': it was written by another recipe.", "Give another --checkpoint, or delete it.", code="train-corpus")
+        raise A2FError(f"Going on from '{checkpoint}': it was written by another recipe.", "Give another --checkpoint, or delete it.",
+                       code="train-weights")
     for name, part in parts.items():
         part.load_state_dict(stored[name])  # type: ignore[attr-defined]
     return int(stored["step"])

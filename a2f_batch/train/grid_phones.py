@@ -15,9 +15,9 @@ from a2f_batch.train.speech.utterance import Phone
 #: GRID's words as a southern British speaker says them: IPA, one string a phone (espeak-ng's 'en-gb', stress left out). Kept here, so that
 #: training on GRID needs no synthesizer. Letters of the alphabet are words of one letter.
 _LETTERS = {
-    "a": "eɪ", "b": "b iː", "c": "s iː", "d": "d iː", "e": "iː", "f": "ɛ f", "g": "dʒ iː", "h": "eɪ tʃ", "i": "aɪ", "j": "dʒ eɪ", "k": "k eɪ",
-    "l": "ɛ l", "m": "ɛ m", "n": "ɛ n", "o": "əʊ", "p": "p iː", "q": "k j uː", "r": "ɑː", "s": "ɛ s", "t": "t iː", "u": "j uː", "v": "v iː",
-    "x": "ɛ k s", "y": "w aɪ", "z": "z ɛ d"}
+    "a": "eɪ", "b": "b iː", "c": "s iː", "d": "d iː", "e": "iː", "f": "ɛ f", "g": "dʒ iː", "h": "eɪ tʃ", "i": "aɪ", "j": "dʒ eɪ",
+    "k": "k eɪ", "l": "ɛ l", "m": "ɛ m", "n": "ɛ n", "o": "əʊ", "p": "p iː", "q": "k j uː", "r": "ɑː", "s": "ɛ s", "t": "t iː", "u": "j uː",
+    "v": "v iː", "x": "ɛ k s", "y": "w aɪ", "z": "z ɛ d"}
 _WORDS = {
     "bin": "b ɪ n", "lay": "l eɪ", "place": "p l eɪ s", "set": "s ɛ t", "blue": "b l uː", "green": "ɡ ɹ iː n", "red": "ɹ ɛ d",
     "white": "w aɪ t", "at": "æ t", "by": "b aɪ", "in": "ɪ n", "with": "w ɪ ð", "zero": "z iə ɹ əʊ", "one": "w ʌ n", "two": "t uː",
@@ -58,13 +58,14 @@ def grid_phones(folder: Path, corpus: Corpus) -> dict[str, tuple[Phone, ...]]:
         cuts = [np.round(weights / weights[-1] * len(piece)).astype(int) for piece in pieces]
         if len(phones) > 1:
             for _ in range(_ROUNDS):
-                models = [np.concatenate([piece[cut[k]:cut[k + 1]] for piece, cut in zip(pieces, cuts, strict=True)]) for k in range(len(phones))]
+                models = [np.concatenate([piece[cut[k]:cut[k + 1]] for piece, cut in zip(pieces, cuts, strict=True)])
+                          for k in range(len(phones))]
                 means = np.array([model.mean(axis=0) for model in models])
                 deviations = np.array([model.std(axis=0) + 0.05 for model in models])
                 cuts = [_cut(piece, means, deviations) for piece in pieces]
         for (id, begin, _), cut in zip(places, cuts, strict=True):
-            found[id] += [Phone(phone, (begin + cut[k]) * _HOP_SECONDS, (begin + cut[k + 1]) * _HOP_SECONDS) for k, phone in enumerate(phones)
-                          if cut[k + 1] > cut[k]]
+            times = (begin + cut) * _HOP_SECONDS
+            found[id] += [Phone(phone, float(times[k]), float(times[k + 1])) for k, phone in enumerate(phones) if times[k + 1] > times[k]]
     return {id: tuple(sorted(phones, key=lambda phone: phone.begin)) for id, phones in found.items()}
 
 
@@ -72,7 +73,7 @@ def _cut(piece: npt.NDArray[np.float64], means: npt.NDArray[np.float64], deviati
     """Return the edges (phones + 1,) of the likeliest cut of a word's frames into its phones, each at least `_SHORTEST` long."""
     n_frames, n_phones = len(piece), len(means)
     if n_frames < n_phones * _SHORTEST:
-        return np.round(np.linspace(0, n_frames, n_phones + 1)).astype(np.int64)
+        return np.asarray(np.round(np.linspace(0, n_frames, n_phones + 1)), dtype=np.int64)
     cost = (((piece[:, None] - means) / deviations) ** 2 / 2 + np.log(deviations)).mean(axis=2)  # mean over bands: they are not independent
     total = np.concatenate([np.zeros((1, n_phones)), np.cumsum(cost, axis=0)])
     best = np.full((n_phones + 1, n_frames + 1), np.inf)

@@ -88,7 +88,7 @@ def changed(audio: Array, sounds: Sounds, random: np.random.Generator) -> Array:
             spectrum = spectrum / np.sqrt((1 + (frequency / high) ** 24) * (1 + (low / np.maximum(frequency, 1)) ** 8))
         if roomy:
             spectrum = spectrum * np.fft.rfft(_room(random.uniform(*sounds.room), random), size)
-        audio = np.fft.irfft(spectrum, size)[:n]
+        audio = np.fft.irfft(spectrum, size)[:n].astype(np.float32)
     if random.random() < sounds.noise_share:
         audio = audio + noise(n, random) * 10 ** (-random.uniform(*sounds.noise_db) / 20)
     return np.asarray(audio * 10 ** (random.uniform(*sounds.gain_db) / 20), dtype=np.float32)

@@ -23,7 +23,8 @@ _LONGEST = 500  # tokens
 #: Language -> first letter of its own voices' names.
 LANGUAGES = {"en-us": "a", "en-gb": "b", "es": "e", "fr": "f", "hi": "h", "it": "i", "ja": "j", "pt-br": "p", "zh": "z"}
 #: espeak's pairs of letters that Kokoro has one token for (misaki's table, Apache-2.0).
-_PAIRS = {"a^ɪ": "I", "a^ʊ": "W", "d^z": "ʣ", "d^ʒ": "ʤ", "e^ɪ": "A", "o^ʊ": "O", "ə^ʊ": "Q", "s^s": "S", "t^s": "ʦ", "t^ʃ": "ʧ", "ɔ^ɪ": "Y"}
+_PAIRS = {"a^ɪ": "I", "a^ʊ": "W", "d^z": "ʣ", "d^ʒ": "ʤ", "e^ɪ": "A", "o^ʊ": "O", "ə^ʊ": "Q", "s^s": "S",
+          "t^s": "ʦ", "t^ʃ": "ʧ", "ɔ^ɪ": "Y"}
 #: What misaki makes of espeak's English besides.
 _ENGLISH = {"ʔn\u0329": "ʔn", "ə^l": "ᵊl", "ɚ": "əɹ", "r": "ɹ", "x": "k", "ç": "k", "ɐ": "ə", "ɬ": "l", "\u0303": "", "ɾ": "T", "ʔ": "t"}
 _AMERICAN = {"ɜːɹ": "ɜɹ", "ɜː": "ɜɹ", "ɪə": "iə", "ː": ""}

@@ -30,8 +30,9 @@ def make(corpus: str, root: Path, cache: Path, minutes: float, seed: int) -> int
         seed: of texts, voices and manners; the same seed goes on where an earlier run stopped.
     """
     say, items, licence = _synthesizer(corpus, cache, seed)
-    made, seconds, new = 0, 0.0, 0
-    with tqdm(total=minutes, unit="min", disable=None, desc=corpus, bar_format="{l_bar}{bar}| {n:.1f}/{total:.0f} {unit} [{elapsed}<{remaining}]") as bar:
+    seconds, new = 0.0, 0
+    with tqdm(total=minutes, unit="min", disable=None, desc=corpus,
+              bar_format="{l_bar}{bar}| {n:.1f}/{total:.0f} {unit} [{elapsed}<{remaining}]") as bar:
         for item in items:
             if seconds >= minutes * 60:
                 break
@@ -45,7 +46,7 @@ def make(corpus: str, root: Path, cache: Path, minutes: float, seed: int) -> int
                                                 _ended(phones, audio)), audio)
                 new += 1
             length = soundfile.info(root / set_name / f"{item.id}.flac").duration
-            seconds, made = seconds + length, made + 1
+            seconds += length
             bar.update(length / 60)
     return new
 

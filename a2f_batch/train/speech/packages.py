@@ -46,7 +46,8 @@ def fetch(name: str, cache: Path) -> Path:
         try:
             subprocess.run(command, cwd=cache, check=True, stdout=subprocess.DEVNULL)
         except (OSError, subprocess.CalledProcessError) as error:
-            raise A2FError(f"Fetching '{name}': {error}.", f"Install {manager} or put the file into '{cache}'.", code="train-tools") from error
+            raise A2FError(f"Fetching '{name}': {error}.", f"Install {manager} or put the file into '{cache}'.",
+                           code="train-tools") from error
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256:

@@ -24,7 +24,7 @@ def _words(language: str) -> tuple[str, ...]:
     from wordfreq import top_n_list
 
     word = re.compile(f"[{_SCRIPTS.get(language, _LATIN)}]{{{1 if language in ('zh', 'ja', 'ko') else 2},14}}")
-    return tuple(one for one in top_n_list(language, _COMMON + 2000) if word.fullmatch(one))[:_COMMON]
+    return tuple(one for one in top_n_list(language, _COMMON + 2000, wordlist="small") if word.fullmatch(one))[:_COMMON]
 
 
 def draw_text(language: str, n_words: int, random: np.random.Generator) -> str:
