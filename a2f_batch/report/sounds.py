@@ -60,8 +60,8 @@ class Sounds:
             except OSError:
                 continue
             there.append(((facts.st_size, facts.st_mtime_ns) != (recorded.size, recorded.mtime_ns), path))
-        if not there and not known and path_then and path_then.is_file():
-            there = [(False, os.fspath(path_then))]
+        if not there and not known and path_then and path_then.is_file():  # it was too new, when it was hashed, to be known by its time
+            there = [(bool(sha256) and OutputFile.of(path_then).sha256 != sha256, os.fspath(path_then))]
         if not there:
             return self._copied_before(sha256)
         changed, path = min(there)
