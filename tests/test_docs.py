@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+SLOW = {"docs/batch.md", "docs/preview.md"}  # many runs; films
 PAGES = sorted([ROOT / "README.md", ROOT / "weights/README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "dcc_plugins").rglob("*.md")])
 
 
@@ -20,7 +21,8 @@ def programs(kind):
     for page in PAGES:
         found = re.findall(rf"^ *```{kind}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
         if found:
-            yield pytest.param("\n".join(map(textwrap.dedent, found)), id=page.relative_to(ROOT).as_posix())
+            name = page.relative_to(ROOT).as_posix()
+            yield pytest.param("\n".join(map(textwrap.dedent, found)), id=name, marks=[pytest.mark.slow] if name in SLOW else [])
 
 
 @pytest.fixture()

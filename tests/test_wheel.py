@@ -53,6 +53,7 @@ def test_the_wheel_carries_weights_names_profiles_demo_and_plugins_but_no_foreig
     assert [name for name in names if name.endswith(".onnx")] == ["a2f_batch/_weights/embedded_v0.onnx"]
 
 
+@pytest.mark.slow  # installs
 def test_a_line_is_baked_with_nothing_but_the_wheel(environment, tmp_path):
     times = np.arange(32000) / 16000
     soundfile.write(tmp_path / "line.wav", 0.3 * np.sin(2 * np.pi * 150 * times) * (np.sin(2 * np.pi * 2 * times) > 0), 16000)
@@ -63,6 +64,7 @@ def test_a_line_is_baked_with_nothing_but_the_wheel(environment, tmp_path):
     assert "a2f_batch" in run(environment / "python", "-c", "import a2f_batch; print(a2f_batch.__file__)", cwd=tmp_path)
 
 
+@pytest.mark.slow  # installs
 def test_the_default_path_imports_neither_torch_nor_dask_nor_transformers(environment, tmp_path):
     soundfile.write(tmp_path / "line.wav", np.full(16000, 0.1), 16000)
     script = ("import sys, a2f_batch as a2f\nwave = a2f.load_audio('line.wav')\nclip = a2f.load_engine().infer([wave])[0]\n"
@@ -71,6 +73,7 @@ def test_the_default_path_imports_neither_torch_nor_dask_nor_transformers(enviro
     assert run(environment / "python", "-c", script, cwd=tmp_path).strip() == "[]"
 
 
+@pytest.mark.slow  # installs
 def test_without_a_runtime_the_message_says_what_to_install(environment, tmp_path):
     run(environment / "python", "-m", "pip", "uninstall", "--yes", "--quiet", "onnxruntime", cwd=tmp_path)
     soundfile.write(tmp_path / "line.wav", np.full(16000, 0.1), 16000)

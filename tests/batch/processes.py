@@ -30,7 +30,8 @@ def make_drop(folder: Path, lines: int = LINES) -> Path:
 
 def arguments(drop: Path, out: str, *more: str, formats: str = "npz,csv") -> list[str]:
     """Return the arguments of a run over the drop."""
-    return ["render", str(drop / "m.csv"), "--out", str(drop / out), "--engine", str(drop / "tiny.json"), "--formats", formats, *more]
+    return ["render", "--no-report", str(drop / "m.csv"), "--out", str(drop / out), "--engine", str(drop / "tiny.json"), "--formats",
+            formats, *more]
 
 
 def render(drop: Path, out: str, *more: str, formats: str = "npz,csv", **variables: str) -> subprocess.CompletedProcess[str]:

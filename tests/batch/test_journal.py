@@ -32,7 +32,8 @@ def drop(tmp_path: Path) -> Path:
 
 
 def render(drop: Path, *arguments: str, out: str = "out") -> Result:
-    result = CliRunner().invoke(main, ["render", str(drop / "m.csv"), "--out", str(drop / out), "--engine", str(drop / "tiny.json"),
+    result = CliRunner().invoke(main, ["render", "--no-report", str(drop / "m.csv"), "--out", str(drop / out), "--engine",
+                                       str(drop / "tiny.json"),
                                        "--formats", "npz,csv", "--workers", "0", *arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result

@@ -124,6 +124,7 @@ def test_who_waits_can_be_stopped_and_who_loses_the_lock_is_told(tmp_path: Path)
     assert lost == ["marker-missing"]
 
 
+@pytest.mark.slow
 def test_a_second_run_is_refused_with_the_first_ones_name_or_waits_and_finds_all_done(tmp_path: Path) -> None:
     drop = make_drop(tmp_path, 4)
     variables = make_slow(drop, 1.5)

@@ -124,7 +124,8 @@ def test_check_and_render_take_a_folder_and_say_which_files_are_left_out(tmp_pat
     assert checked.exit_code == 0, checked.output
     assert "1 of 1 lines are ready" in checked.output
     assert "notes.txt" in checked.output
-    rendered = call("render", "--from-folder", tmp_path / "drop", "--out", tmp_path / "out", "--formats", "csv-plain", "--workers", "0")
+    rendered = call("render", "--no-report", "--from-folder", tmp_path / "drop", "--out", tmp_path / "out", "--formats", "csv-plain",
+                    "--workers", "0")
     assert rendered.exit_code == 0, rendered.output
     assert "notes.txt" in rendered.output
     assert [path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("one*.csv")] == ["de/ada/one.plain.csv"]

@@ -35,7 +35,8 @@ def call(*arguments: str | Path) -> Result:
 
 
 def render(drop: Path, out: str, *arguments: str) -> Result:
-    return call("render", drop / "m.csv", "--out", drop / out, "--engine", drop / "tiny.json", "--formats", "npz,csv", "--workers", "0",
+    return call("render", "--no-report", drop / "m.csv", "--out", drop / out, "--engine", drop / "tiny.json", "--formats", "npz,csv",
+                "--workers", "0",
                 *arguments)
 
 

@@ -52,7 +52,8 @@ def write_manifest(drop: Path, *changes: dict[str, str]) -> None:
 
 
 def render(drop: Path, *arguments: str, formats: str = FORMATS) -> Result:
-    result = CliRunner().invoke(main, ["render", str(drop / "m.csv"), "--out", str(drop / "out"), "--engine", str(drop / "tiny.json"),
+    result = CliRunner().invoke(main, ["render", "--no-report", str(drop / "m.csv"), "--out", str(drop / "out"), "--engine",
+                                       str(drop / "tiny.json"),
                                        "--formats", formats, "--workers", "0", *arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
@@ -333,7 +334,8 @@ def test_a_line_that_left_the_manifest_is_told_of_and_its_files_stay(drop: Path)
 
 def test_the_lines_of_another_manifest_in_the_same_folder_are_none_of_this_ones_business(drop: Path) -> None:
     (drop / "other.csv").write_text("id,audio,character,locale\nline9,0.wav,ada,de\n")
-    result = CliRunner().invoke(main, ["render", str(drop / "other.csv"), "--out", str(drop / "out"), "--engine", str(drop / "tiny.json"),
+    result = CliRunner().invoke(main, ["render", "--no-report", str(drop / "other.csv"), "--out", str(drop / "out"), "--engine",
+                                       str(drop / "tiny.json"),
                                        "--formats", FORMATS, "--workers", "0"])
     assert result.exit_code == 0
     assert "no longer" not in result.output

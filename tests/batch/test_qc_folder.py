@@ -58,7 +58,7 @@ def drop(whole: Path, tmp_path: Path) -> Path:
 
 
 def render(folder: Path, *options: str | Path) -> Result:
-    return call("render", folder / "drop.csv", "--out", folder / "out", "--formats", "npz,csv", "--workers", "0", *options)
+    return call("render", "--no-report", folder / "drop.csv", "--out", folder / "out", "--formats", "npz,csv", "--workers", "0", *options)
 
 
 def by_name(lines: list[LineRow]) -> dict[str, LineRow]:

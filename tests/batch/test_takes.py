@@ -50,7 +50,8 @@ def document(path: Path) -> dict[str, Any]:
 
 def call(drop: Path, out: str, *arguments: str | Path) -> Result:
     """Render the drop in this process, grouped by character."""
-    result = CliRunner().invoke(main, ["render", str(drop / "m.csv"), "--out", str(drop / out), "--engine", str(drop / "tiny.json"),
+    result = CliRunner().invoke(main, ["render", "--no-report", str(drop / "m.csv"), "--out", str(drop / out), "--engine",
+                                       str(drop / "tiny.json"),
                                        "--workers", "0", "--group-by", "character", "--formats", "glb", *map(str, arguments)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
@@ -100,7 +101,8 @@ def test_every_line_that_is_done_is_an_animation_of_its_characters_file(drop: Pa
 def test_the_files_are_the_same_bytes_from_one_process_or_many(drop: Path) -> None:
     options = ["--audio", "embed", "--mesh", "proxy", "--tolerance", "0.5mm"]
     assert call(drop, "here", *options).exit_code == 1
-    done = a2f_batch("render", drop / "m.csv", "--out", drop / "there", "--engine", drop / "tiny.json", "--workers", "2", "--group-by",
+    done = a2f_batch("render", "--no-report", drop / "m.csv", "--out", drop / "there", "--engine", drop / "tiny.json", "--workers", "2",
+                     "--group-by",
                      "character", "--formats", "glb", *options)
     assert done.returncode == 1, done.stderr
     here, there = tree(drop / "here"), tree(drop / "there")

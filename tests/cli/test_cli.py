@@ -38,7 +38,7 @@ def call(*arguments: str | Path) -> Result:
 
 
 def render(drop: Path, *arguments: str | Path) -> Result:
-    return call("render", drop / "m.csv", "--out", drop / "out", *options(drop), *arguments)
+    return call("render", "--no-report", drop / "m.csv", "--out", drop / "out", *options(drop), *arguments)
 
 
 def options(drop: Path, formats: str = "npz") -> list[str | Path]:
@@ -63,7 +63,7 @@ def test_render_tells_of_every_bad_sound_and_renders_the_rest(drop: Path) -> Non
     faults = bad_sounds(drop)
     soundfile.write(drop / "silent.wav", np.zeros(16000, np.float32), 16000)
     manifest(drop / "m.csv", [{}, *({"audio": name} for name in faults), {"audio": "silent.wav"}])
-    done = a2f_batch("render", drop / "m.csv", "--out", drop / "out", *options(drop, "npz,csv"))
+    done = a2f_batch("render", "--no-report", drop / "m.csv", "--out", drop / "out", *options(drop, "npz,csv"))
     assert done.returncode == 1
     assert done.stderr == ""  # no bar without a terminal
     lines = summary(drop / "out")["lines"]

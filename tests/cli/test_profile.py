@@ -54,7 +54,7 @@ def bake(out: str, *arguments: str) -> Result:
 
 
 def render(*arguments: str) -> Result:
-    return call("render", "m.csv", "--out", "out", "--engine", "tiny.json", "--formats", "npz", "--workers", "0", *arguments)
+    return call("render", "--no-report", "m.csv", "--out", "out", "--engine", "tiny.json", "--formats", "npz", "--workers", "0", *arguments)
 
 
 def test_profile_list_shows_what_ships_what_is_the_projects_and_who_has_which(drop: Path) -> None:
@@ -103,7 +103,8 @@ def test_a_rows_profile_wins_over_its_characters_over_the_options_over_the_defau
 
 def test_the_projects_profiles_travel_to_worker_processes(drop: Path) -> None:
     manifest(drop / "m.csv", [{}, {"character": "bob"}, {"profile": "loud"}], (*COLUMNS, "profile"))
-    arguments: list[str | Path] = ["render", drop / "m.csv", "--engine", drop / "tiny.json", "--formats", "npz,csv",
+    arguments: list[str | Path] = ["render", "--no-report", "--log-every", "1000", drop / "m.csv", "--engine", drop / "tiny.json",
+                                   "--formats", "npz,csv",
                                    "--project", drop.parent / "a2f.toml"]
     for workers in ("0", "2"):
         done = a2f_batch(*arguments, "--workers", workers, "--out", drop / workers)
@@ -249,7 +250,8 @@ def test_a_character_has_an_engine_of_its_own(drop: Path) -> None:
     (drop.parent / "a2f.toml").write_text(PROJECT + '[character.eve]\nengine = "embedded"\n')
     manifest(drop / "m.csv", [{}, {"character": "Eve"}, {"character": "bob"}])
     for workers in ("0", "2"):
-        done = a2f_batch("render", drop / "m.csv", "--engine", drop / "tiny.json", "--formats", "npz", "--workers", workers,
+        done = a2f_batch("render", "--no-report", "--log-every", "1000", drop / "m.csv", "--engine", drop / "tiny.json", "--formats",
+                         "npz", "--workers", workers,
                          "--project", drop.parent / "a2f.toml", "--out", drop / workers)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     assert tree(drop / "0") == tree(drop / "2")

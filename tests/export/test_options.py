@@ -103,7 +103,7 @@ def call(*arguments):
 
 
 def test_a_batch_takes_the_options_and_tells_of_them(drop):
-    result = call("render", drop / "m.csv", "--out", drop / "out", "--engine", drop / "tiny.json", "--workers", "0",
+    result = call("render", "--no-report", drop / "m.csv", "--out", drop / "out", "--engine", drop / "tiny.json", "--workers", "0",
                   "--formats", "glb,fbx,npz", "--mesh", "proxy", "--audio", "embed", "--fbx-version", "7500", "--tolerance", "0.01")
     assert result.exit_code == 0, result.output
     told = summary(drop / "out")
@@ -122,7 +122,8 @@ def test_a_batch_takes_the_options_and_tells_of_them(drop):
 
 def test_bake_with_the_same_options_gives_the_batchs_bytes(drop):
     options = ["--engine", drop / "tiny.json", "--mesh", "proxy", "--drop-constant"]
-    assert call("render", drop / "m.csv", "--out", drop / "out", "--workers", "0", "--formats", "fbx", *options).exit_code == 0
+    assert call("render", "--no-report", drop / "m.csv", "--out", drop / "out", "--workers", "0", "--formats", "fbx",
+                *options).exit_code == 0
     seed = summary(drop / "out")["lines"][0]["seed"]
     assert call("bake", drop / "line.wav", drop / "line0.fbx", "--seed", seed, *options).exit_code == 0
     assert (drop / "line0.fbx").read_bytes() == (drop / "out/de/ada/line0.fbx").read_bytes()
@@ -133,7 +134,8 @@ def test_bake_with_the_same_options_gives_the_batchs_bytes(drop):
     (["--fbx-writer", "sdk"], "fbx-sdk-missing"), (["--timecode-start", "01:00:00:00", "--formats", "glb"], "option-unused"),
     (["--rig-map", "m.json"], "option-value")])
 def test_a_wrong_option_exits_with_2_and_writes_nothing(drop, arguments, code):
-    result = call("render", drop / "m.csv", "--out", drop / "out", "--engine", drop / "tiny.json", "--workers", "0", *arguments)
+    result = call("render", "--no-report", drop / "m.csv", "--out", drop / "out", "--engine", drop / "tiny.json", "--workers", "0",
+                  *arguments)
     assert result.exit_code == 2, result.output
     assert f"[{code}]" in result.stderr
     assert not [path for path in (drop / "out").rglob("*") if path.is_file()]
@@ -157,7 +159,7 @@ def character_file(path):
 
 def test_a_run_on_a_character_prints_the_match_and_keeps_it_in_the_summary(drop):
     guard = character_file(drop / "guard.gltf")
-    result = call("render", drop / "m.csv", "--out", drop / "out", "--engine", drop / "tiny.json", "--workers", "0",
+    result = call("render", "--no-report", drop / "m.csv", "--out", drop / "out", "--engine", drop / "tiny.json", "--workers", "0",
                   "--formats", "glb,npz", "--character", guard)
     assert result.exit_code == 0, result.output
     assert "JawOpen" in result.stderr and "Wings" in result.stderr
@@ -174,7 +176,7 @@ def test_a_run_on_a_character_prints_the_match_and_keeps_it_in_the_summary(drop)
 
 def test_a_line_on_a_character_counts_its_keys_and_has_its_sound_and_may_be_a_gltf(drop):
     guard = character_file(drop / "guard.gltf")
-    result = call("render", drop / "m.csv", "--out", drop / "out", "--engine", drop / "tiny.json", "--workers", "0",
+    result = call("render", "--no-report", drop / "m.csv", "--out", drop / "out", "--engine", drop / "tiny.json", "--workers", "0",
                   "--formats", "glb,gltf", "--character", guard, "--tolerance", "1.5", "--audio", "embed")
     assert result.exit_code == 0, result.output
     for entry in summary(drop / "out")["lines"]:
@@ -227,7 +229,7 @@ def test_convert_keeps_within_millimetres_and_says_how_many_keys_are_left(drop):
 def test_a_character_that_nothing_fits_stops_the_run(drop):
     guard = character_file(drop / "guard.gltf")
     guard.write_text(guard.read_text().replace("JawOpen", "Tail").replace("eye_blink_left", "Fin"))
-    result = call("render", drop / "m.csv", "--out", drop / "out", "--engine", drop / "tiny.json", "--workers", "0",
+    result = call("render", "--no-report", drop / "m.csv", "--out", drop / "out", "--engine", drop / "tiny.json", "--workers", "0",
                   "--formats", "glb", "--character", guard)
     assert result.exit_code == 2
     assert "[nothing-matched]" in result.stderr

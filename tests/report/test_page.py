@@ -139,6 +139,7 @@ def test_while_it_plays_the_frame_shown_is_the_audios_within_one(page, demo):
     assert int(page.js(f"{DRAWER}.dataset.frame")) == before - 1
 
 
+@pytest.mark.slow
 def test_a_stretch_is_played_over_and_over(page):
     open_line(page, "es-ES/guard/gate_pass")
     box = page.js("(({ left, top, width }) => [left, top, width])(document.querySelector('.field').getBoundingClientRect())")
@@ -154,6 +155,7 @@ def test_a_stretch_is_played_over_and_over(page):
     page.key(" ")
 
 
+@pytest.mark.slow
 def test_verdicts_are_downloaded_and_rendered_again(page, chromium, demo, tmp_path):
     open_page(chromium, demo, downloads=str(tmp_path))
     open_line(page, "fr-FR/merchant/stall_offer")
@@ -280,6 +282,7 @@ def test_on_paper_there_are_the_lines_and_no_buttons(page, tmp_path):
     assert page.js("document.querySelectorAll('#printed tbody tr').length") == 8
 
 
+@pytest.mark.slow
 def test_a_page_without_its_folder_says_what_is_missing(chromium, demo, tmp_path):
     (tmp_path / "report").mkdir()
     for name in ("index.html", "report.js", "report.css"):

@@ -81,6 +81,7 @@ def test_an_upload_that_does_not_come_is_given_up(small: Server) -> None:
     assert small.wait_for(lambda event: event["event"] == "request", since)["status"] == 408
 
 
+@pytest.mark.slow
 def test_an_upload_that_trickles_is_given_up_too(small: Server) -> None:
     start = time.monotonic()
     with begun(small) as connection:
