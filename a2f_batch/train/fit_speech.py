@@ -144,7 +144,8 @@ def fit_speech(examples: Sequence[Example], recipe: SpeechRecipe, checkpoint: Pa
                 break
     kept = average.module
     assert isinstance(kept, SpeechNet)
-    return kept.eval()
+    kept.eval()
+    return kept
 
 
 def draw_crops(by_source: dict[str, list[Example]], recipe: SpeechRecipe, random: np.random.Generator) -> Crops:
