@@ -119,6 +119,13 @@ def session(run: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def rendering(run: subprocess.Popen[str], drop: Path) -> list[psutil.Process]:
-    """Return the run's worker processes that have rendered a line."""
+    """Return the run's workers that have rendered a line; not a process that tries one alone: whose death is laid to that line."""
     pids = {pid for pid, _ in noted(drop, "decode")}
-    return [process for process in session(run) if process.pid in pids and process.pid != run.pid]
+    return [process for process in session(run) if process.pid in pids and process.pid != run.pid and not _is_apart(process)]
+
+
+def _is_apart(process: psutil.Process) -> bool:
+    try:
+        return any("_serve()" in word for word in process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
