@@ -126,7 +126,7 @@ def examples(folder: Path | None, root: Path, examples: Path) -> None:
               help="Where the state of the run is kept; a run that finds one goes on from it.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the weights, the order and the changes of the sound.")
 @click.option("--steps", type=click.IntRange(min=1), default=6000, show_default=True, help="Of the optimiser.")
-@click.option("--batch", type=click.IntRange(min=2), default=24, show_default=True, help="Crops in a step.")
+@click.option("--batch", type=click.IntRange(min=2), default=20, show_default=True, help="Crops in a step.")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=2e-3, show_default=True, help="Peak of the learning rate.")
 @click.option("--start", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="An exported network of the same shape to begin with.")
@@ -160,11 +160,13 @@ def speech() -> None:
 @click.option("--packages", type=click.Path(file_okay=False, path_type=Path), default=Path(".cache/speech/get"), show_default=True,
               help="Where the voices' packages are kept; fetched when not there.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of texts, voices and manners.")
-def speech_make(root: Path, corpus: str, minutes: float, packages: Path, seed: int) -> None:
+@click.option("--share", nargs=2, type=click.IntRange(min=1), default=(1, 1), metavar="I N",
+              help="Make the I-th of N shares; the other shares' processes fill the same folder at the same time.")
+def speech_make(root: Path, corpus: str, minutes: float, packages: Path, seed: int, share: tuple[int, int]) -> None:
     """Speak until --root holds --minutes; stop it at any time, the same command goes on."""
     from a2f_batch.train.speech.make import make
 
-    click.echo(f"{make(corpus, root, packages, minutes, seed)} new utterances of {corpus} in '{root}'.")
+    click.echo(f"{make(corpus, root, packages, minutes, seed, share)} new utterances of {corpus} in '{root}'.")
 
 
 @speech.command("report")

@@ -31,7 +31,7 @@ class SpeechRecipe:
     Attributes:
         steps: of the optimiser.
         batch: crops in a step.
-        crop_seconds: a multiple of 0.04 s.
+        crop_seconds: a multiple of 0.04 s; a captured sentence of 3 s fits in whole, so that nothing is cut off that the network could hear.
         rate: peak of the one-cycle learning rate (AdamW).
         shares: of a batch's crops by source; what is missing goes to the others. 'noise' is room tone with a resting face.
         track_weights: in the loss; 1 for the rest.
@@ -46,12 +46,12 @@ class SpeechRecipe:
 
     seed: int = 0
     steps: int = 6000
-    batch: int = 24
-    crop_seconds: float = 2.56
+    batch: int = 20
+    crop_seconds: float = 3.2
     rate: float = 2e-3
     weight_decay: float = 0.02
-    width: int = 192
-    dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4)
+    width: int = 224
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
     dropout: float = 0.1
     shares: dict[str, float] = field(default_factory=lambda: {"grid": 0.40, "kokoro": 0.33, "espeak": 0.14, "piper": 0.08, "noise": 0.05})
     track_weights: dict[str, float] = field(default_factory=lambda: {"jawOpen": 3.0, "mouthClose": 2.0, "mouthPucker": 2.0,

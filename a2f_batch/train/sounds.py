@@ -22,6 +22,8 @@ class Sounds:
         band: upper edge in Hz of a telephone's or a codec's band; below it a lower edge of up to 300 Hz.
         room: reverberation time, seconds.
         noise_db: level of noise under the line.
+        gain_db: on the line's level, which its own pauses set.
+        clipped: level, in standard deviations of the line, beyond which a recording was cut off.
     """
 
     speed: tuple[float, float] = (0.8, 1.28)
@@ -35,6 +37,8 @@ class Sounds:
     noise_db: tuple[float, float] = (12.0, 50.0)
     noise_share: float = 0.5
     gain_db: tuple[float, float] = (-6.0, 6.0)
+    clipped: tuple[float, float] = (1.2, 4.0)
+    clipped_share: float = 0.1
 
 
 def crop(example: Example, seconds: float, outputs: int, sounds: Sounds, random: np.random.Generator) -> tuple[Array, Array, Array]:
@@ -89,6 +93,9 @@ def changed(audio: Array, sounds: Sounds, random: np.random.Generator) -> Array:
         if roomy:
             spectrum = spectrum * np.fft.rfft(_room(random.uniform(*sounds.room), random), size)
         audio = np.fft.irfft(spectrum, size)[:n].astype(np.float32)
+    if random.random() < sounds.clipped_share:
+        limit = random.uniform(*sounds.clipped)
+        audio = np.clip(audio, -limit, limit)
     if random.random() < sounds.noise_share:
         audio = audio + noise(n, random) * 10 ** (-random.uniform(*sounds.noise_db) / 20)
     return np.asarray(audio * 10 ** (random.uniform(*sounds.gain_db) / 20), dtype=np.float32)

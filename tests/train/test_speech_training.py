@@ -108,7 +108,7 @@ def test_starting_from_the_embedded_network_changes_nothing_at_first(lines: list
     from a2f_batch.train.speech_network import SpeechNet
     from a2f_batch.train.warm_start import start_from
 
-    recipe, weights = SpeechRecipe(), describe("embedded_v0").weights
+    recipe, weights = SpeechRecipe(), describe("embedded").weights
     network = SpeechNet(recipe.width, recipe.dilations, recipe.dropout)
     audio = np.stack([line.audio[:32000] for line in lines]).astype(np.float32) / 2000
     start_from(network, weights, audio)

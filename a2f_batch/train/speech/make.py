@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,19 +22,22 @@ _SILENCE_DB = -40.0
 Say = Callable[[Item], tuple[Samples, int, tuple[Phone, ...]]]
 
 
-def make(corpus: str, root: Path, cache: Path, minutes: float, seed: int) -> int:
+def make(corpus: str, root: Path, cache: Path, minutes: float, seed: int, share: tuple[int, int] = (1, 1)) -> int:
     """Make speech of one corpus until `root` holds `minutes` of it; return how many utterances were new.
 
     Args:
         corpus: 'kokoro', 'espeak' or 'piper'.
         cache: where the voices' packages are kept.
         seed: of texts, voices and manners; the same seed goes on where an earlier run stopped.
+        share: (i, n): every n-th utterance from the i-th on, for an n-th of the minutes, while other processes make the others.
     """
+    part, parts = share
+    minutes /= parts
     say, items, licence = _synthesizer(corpus, cache, seed)
     seconds, new = 0.0, 0
     with tqdm(total=minutes, unit="min", disable=None, desc=corpus,
               bar_format="{l_bar}{bar}| {n:.1f}/{total:.0f} {unit} [{elapsed}<{remaining}]") as bar:
-        for item in items:
+        for item in itertools.islice(items, part - 1, None, parts):
             if seconds >= minutes * 60:
                 break
             set_name = f"{corpus}-{item.language}"
