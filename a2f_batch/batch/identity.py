@@ -64,7 +64,7 @@ class Identity:
 
         48 bits, so that every JSON reader keeps the number exact.
         """
-        text = "\0".join((str(run_seed), self.locale, self.character, self.id))
+        text = f"{run_seed}\0{self.locale}\0{self.character}\0{self.id}"
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "big")
 
 
