@@ -19,15 +19,17 @@ START_SECONDS = 60
 
 # As a run sets them for workers of its own, and docs/scheduler.md for those of others.
 VARIABLES = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0", "DASK_DISTRIBUTED__ADMIN__LOG_LENGTH": "100",
-             "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "100", "MALLOC_ARENA_MAX": "1"}
+             "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "100", "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__LOG_LENGTH": "10",
+             "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False", "MALLOC_ARENA_MAX": "1"}
 
 
 @dataclass
 class Peaks:
-    """The most bytes that each had; of the cluster, of scheduler and workers (with their nanny) together."""
+    """The most bytes that each had at a time; of the cluster, of scheduler and workers (with their nanny) together."""
 
     cluster: int = 0
     client: int = 0
+    together: int = 0
 
 
 def peaks(arguments: Sequence[str], workers: int) -> Peaks:
@@ -43,10 +45,11 @@ def peaks(arguments: Sequence[str], workers: int) -> Peaks:
                    _start("dask", "worker", "--nthreads", "1", "--nworkers", str(workers), "--no-dashboard", "--scheduler-file", str(file),
                           "--local-directory", folder)]
         try:
-            client = _start("a2f_batch", "render", *arguments, "--scheduler", _address(file))
+            client = _start("a2f_batch", "render", *arguments, "--no-report", "--scheduler", _address(file))
             while client.poll() is None:
-                found.cluster = max(found.cluster, sum(look(one.pid, {}) for one in cluster))
-                found.client = max(found.client, look(client.pid, {}))
+                of_cluster, of_client = sum(look(one.pid, {}) for one in cluster), look(client.pid, {})
+                found.cluster, found.client = max(found.cluster, of_cluster), max(found.client, of_client)
+                found.together = max(found.together, of_cluster + of_client)
                 time.sleep(EVERY_SECONDS)
         finally:
             for one in reversed(cluster):

@@ -23,9 +23,11 @@ _LENGTH = struct.Struct("<Q")
 def render_apart(jobs: Sequence[Job], choice: EngineChoice) -> list[LineResult]:
     """Render the lines one after another in a process of their own, and in a new one each time that it dies.
 
-    The line that it died on is tried once more, as the first in a new process; if that dies too, it failed (code 'worker-lost').
+    The line that it died on is tried once more, as the first in a new process; if that dies too, it failed (code 'worker-lost'). But if
+    that was killed from outside, by somebody or for want of memory, others may have been the cause, and it has one more try.
     """
     results: list[LineResult] = []
+    spared: Job | None = None
     while len(results) < len(jobs):
         with _Process(choice) as process:
             is_new = True
@@ -37,7 +39,10 @@ def render_apart(jobs: Sequence[Job], choice: EngineChoice) -> list[LineResult]:
                 results.append(result)
                 is_new = False
         if result is None and is_new:
-            results.append(_lost(job, process.death))
+            if process.was_killed and spared is not job:
+                spared = job
+                continue
+            results.append(_lost(job, process))
     return results
 
 
@@ -68,6 +73,11 @@ class _Process:
         return result
 
     @property
+    def was_killed(self) -> bool:
+        """Whether the process, once it has ended, was ended by SIGKILL, which no crash of its own raises; Windows does not tell."""
+        return os.name == "posix" and self._process.returncode == -signal.SIGKILL
+
+    @property
     def death(self) -> str:
         """How the process ended, once it has."""
         try:
@@ -76,9 +86,12 @@ class _Process:
             return f"ended with exit code {self._process.returncode}"
 
 
-def _lost(job: Job, death: str) -> LineResult:
-    problem = Problem("worker-lost", f"{job.where}: the process that rendered the line {death}, also with this line alone in a new one.",
-                      "Check the sound file, and that the machine has memory enough; --workers 0 shows where it dies.")
+def _lost(job: Job, process: _Process) -> LineResult:
+    tried = "twice with this line alone in a new one" if process.was_killed else "also with this line alone in a new one"
+    remedy = ("Killed from outside: most often the system does that for want of memory. Make room or give fewer --workers, then"
+              " --retry-failed.") if process.was_killed else \
+        "Check the sound file, and that the machine has memory enough; --workers 0 shows where it dies."
+    problem = Problem("worker-lost", f"{job.where}: the process that rendered the line {process.death}, {tried}.", remedy)
     return LineResult(job.line.number, "failed", (problem,))
 
 

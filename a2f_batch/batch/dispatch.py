@@ -40,7 +40,7 @@ def render_jobs(client: Client, jobs: Iterable[Job], choice: EngineChoice, stop:
     """Render `jobs` on the client's workers and yield results as they come, a batch's together: their files are in place and on the disk.
 
     When `stop` is set nothing further is started; what is in flight is finished. Lines whose worker dies are rendered again in a process
-    apart; the one that kills that too, and then a new one alone, failed (code 'worker-lost').
+    apart; the one that kills that too, and then a new one alone (see `apart`), failed (code 'worker-lost').
 
     Args:
         jobs: taken some hundred ahead of the workers, to find lines of like length.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -42,7 +43,7 @@ class Identity:
     def nfc(cls, locale: str, character: str, line_id: str) -> Identity:
         """Return the identity with its names in Unicode form NFC."""
         if (locale + character + line_id).isascii():  # most, at a third of the time
-            return cls(locale, character, line_id)
+            return cls(sys.intern(locale), sys.intern(character), line_id)  # a few texts for all lines
         return cls(*(unicodedata.normalize("NFC", name) for name in (locale, character, line_id)))
 
     @property
@@ -64,7 +65,7 @@ class Identity:
 
         48 bits, so that every JSON reader keeps the number exact.
         """
-        text = "\0".join((str(run_seed), self.locale, self.character, self.id))
+        text = f"{run_seed}\0{self.locale}\0{self.character}\0{self.id}"
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "big")
 
 

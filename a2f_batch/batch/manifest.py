@@ -26,6 +26,7 @@ from a2f_batch.rates import parse_fps
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
 _KNOWN = frozenset(KNOWN)
+_NO_EXTRA: Mapping[str, Any] = {}  # one for all
 _TEXTS = ("profile", "emotion", "style", "text")
 
 _Result = TypeVar("_Result")
@@ -262,7 +263,7 @@ class _RowReader:
         seed = self._seed()
         if self.problems or self.identity is None or audio is None:
             return None
-        extra = {} if cells.keys() <= _KNOWN else {name: value for name, value in cells.items() if name not in _KNOWN}
+        extra = _NO_EXTRA if cells.keys() <= _KNOWN else {name: value for name, value in cells.items() if name not in _KNOWN}
         return Line(row.number, self.identity, audio, cells["audio"], emotion, style, profile, line_fps, seed, text or "", extra)
 
     def _start(self, row: Row) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from a2f_batch.batch.identity import Identity
 from a2f_batch.batch.shard import Shard
-from a2f_batch.export.atomic import is_temporary
+from a2f_batch.export.atomic import TEMPORARY_SUFFIX, is_temporary
 
 _SHARD_JOURNAL = re.compile(r"journal-([0-9]{1,6})-of-([0-9]{1,6})\.sqlite")
 
@@ -69,7 +69,8 @@ def leftovers(places: Places) -> Iterator[Path]:
     """
     for locale in _folders(places.out):
         for character in _folders(locale):
-            for name in _names(character):
+            # The ends first, of all at once: of a hundred thousand files next to none is one.
+            for name in [name for name in _names(character) if name.endswith(TEMPORARY_SUFFIX)]:
                 if is_temporary(name) and (places.shard is None or _is_own(places.shard, locale.name, character.name, name)):
                     yield character / name
 

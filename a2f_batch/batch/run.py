@@ -157,7 +157,7 @@ def run(manifest: Manifest, settings: Settings, own: Own | None = None, *, stop:
                 report.write(places.summary, journal, work.jobs)
             except ExportError as error:  # the lines are rendered all the same
                 report.unwritten = Problem(error.code, error.problem, error.remedy)
-        if not lost:
+        if not lost and plan.to_do():
             # Once more: workers that another run left behind may have been writing when this one started, and been killed since.
             remove_files(leftovers(places))
     return report

@@ -14,6 +14,8 @@ from typing import BinaryIO
 
 from a2f_batch.errors import ExportError
 
+TEMPORARY_SUFFIX = ".tmp"
+
 _TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{16}\.tmp", re.DOTALL)
 
 
@@ -90,7 +92,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     path = Path(path)
     # A dot in front and no known suffix: nobody takes it for a finished file. Cut short: file systems allow 255 bytes a name.
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     held = _held_back.get()
     try:
         with open(temporary, "xb") as file:
@@ -112,7 +114,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 def is_temporary(name: str) -> bool:
     """Return whether a file of this name is what a process that was killed left of `replacing`."""
-    return name.endswith(".tmp") and _TEMPORARY.fullmatch(name) is not None  # of most names the end tells, at a fifth of the time
+    return name.endswith(TEMPORARY_SUFFIX) and _TEMPORARY.fullmatch(name) is not None
 
 
 def flush_folder(folder: Path) -> None:

@@ -61,7 +61,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 def a2f_batch(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user does; a traceback anywhere is a failure."""
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, encoding="utf-8", env=environment(**variables), timeout=120,
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, encoding="utf-8", env=environment(**variables), timeout=300,
                           check=False)
     assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
     return done

@@ -17,6 +17,8 @@ from tests.batch.batch_fixtures import ROOT, a2f_batch, command, engine, environ
 
 LINES = 8
 FAULTS = Path(__file__).parent / "faults"
+PATIENCE = 180  # seconds that anything may take on a busy machine
+AGES = 600  # seconds of a line that nobody waits for: whoever does is out of patience first
 
 
 def make_drop(folder: Path, lines: int = LINES) -> Path:
@@ -41,7 +43,8 @@ def render(drop: Path, out: str, *more: str, formats: str = "npz,csv", **variabl
 
 def faults(drop: Path, seconds: float = 0) -> dict[str, str]:
     """Return the variables that have every process obey the names of sound files; see faults/sitecustomize.py."""
-    return {"PYTHONPATH": os.pathsep.join([str(FAULTS), str(ROOT)]), "FAULTS_LOG": str(drop / "faults.log"), "FAULTS_SECONDS": str(seconds)}
+    return {"PYTHONPATH": os.pathsep.join([str(FAULTS), str(ROOT)]), "FAULTS_LOG": str(drop / "faults.log"), "FAULTS_SECONDS": str(seconds),
+            "FAULTS_UNTIL": str(drop / "go on")}
 
 
 def noted(drop: Path, word: str) -> list[tuple[int, str]]:
@@ -51,8 +54,13 @@ def noted(drop: Path, word: str) -> list[tuple[int, str]]:
     return [(int(line[1]), line[2]) for line in lines if line[0] == word]
 
 
-def make_slow(drop: Path, seconds: float) -> dict[str, str]:
-    """Make every line take `seconds` longer; return the variables for that."""
+def go_on(drop: Path) -> None:
+    """Let no line be slow any more."""
+    (drop / "go on").touch()
+
+
+def make_slow(drop: Path, seconds: float = AGES) -> dict[str, str]:
+    """Make every line take `seconds` longer, or until `go_on`; return the variables for that."""
     rows = []
     for path in sorted(drop.glob("[0-9]*.wav"), key=lambda path: int(path.stem)):
         rows.append({"audio": path.rename(path.with_name(f"slow{path.name}")).name})
@@ -98,12 +106,18 @@ def scheduler(drop: Path, workers: Sequence[Sequence[str]] = ((), ()),
             process.wait(30)
 
 
-def wait_for(happened: Callable[[], object], otherwise: str, seconds: float = 60) -> None:
+def wait_for(happened: Callable[[], object], otherwise: str) -> None:
     """Return once `happened()` is true."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     while not happened():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.02)
+
+
+def wait_until_said(run: subprocess.Popen[str], text: str) -> None:
+    """Return once the run has said `text` on stderr."""
+    assert run.stderr
+    assert any(text in line for line in run.stderr), f"the run ended, and never said {text!r}"
 
 
 def session(run: subprocess.Popen[str]) -> list[psutil.Process]:

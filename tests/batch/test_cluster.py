@@ -22,7 +22,7 @@ from a2f_batch.emotion import NEUTRAL
 from a2f_batch.post import profile
 from a2f_batch.rates import parse_fps
 from tests.batch.batch_fixtures import manifest, sound, summary, tree
-from tests.batch.processes import LINES, faults, make_drop, make_slow, noted, render, rendering, running, scheduler, wait_for
+from tests.batch.processes import LINES, PATIENCE, faults, make_drop, make_slow, noted, render, rendering, running, scheduler, wait_for
 
 
 @pytest.fixture
@@ -99,6 +99,19 @@ def test_lines_in_a_process_apart_give_the_same_bytes(drop: Path) -> None:
     assert all(apart)
 
 
+def test_a_line_whose_process_is_killed_from_outside_has_one_more_try_alone(drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in faults(drop).items():
+        monkeypatch.setenv(name, value)
+    choice = EngineChoice(str(drop / "tiny.json"), "cpu").pinned()
+    once, always = sound(drop / "killed1.wav"), sound(drop / "killed9.wav")
+    results = render_apart([job(once, 2), job(always, 3)], choice)
+    assert [result.status for result in results] == ["done", "failed"]
+    (problem,) = results[1].problems
+    assert (problem.code, "SIGKILL" in problem.message, "memory" in problem.remedy) == ("worker-lost", True, True)
+    # After the other line, and twice alone.
+    assert [what for _, what in noted(drop, "decode")].count("killed9.wav") == 3
+
+
 @pytest.mark.slow
 def test_a_running_scheduler_with_two_workers_gives_the_same_bytes(drop: Path) -> None:
     assert render(drop, "0", "--workers", "0").returncode == 0
@@ -144,7 +157,7 @@ def test_a_worker_lost_on_a_cluster_costs_nothing_but_time(drop: Path) -> None:
             running(drop, "out", "--scheduler", address, **variables) as run:
         wait_for(lambda: len(noted(drop, "decode")) > 1, "no second line was started")
         processes[1].kill()
-        output, errors = run.communicate(timeout=60)
+        output, errors = run.communicate(timeout=PATIENCE)
     assert run.returncode == 0, output + errors
     assert tree(drop / "out") == tree(drop / "0")
 
@@ -162,12 +175,12 @@ def test_several_poison_lines_fail_and_every_other_line_is_done(drop: Path) -> N
 
 @pytest.mark.slow
 def test_no_worker_outlives_a_killed_run(drop: Path) -> None:
-    variables = make_slow(drop, 1)
+    variables = make_slow(drop)
     with running(drop, "out", "--workers", "2", **variables) as run:
         wait_for(lambda: len(rendering(run, drop)) == 2, "there are not two workers")
         workers = rendering(run, drop)
         run.kill()
         wait_for(lambda: not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers),
-                 "a worker lives on", seconds=5)
+                 "a worker lives on")  # else it would until its line is done, which takes ages
         before = len(noted(drop, "decode"))
     assert len(noted(drop, "decode")) == before

@@ -14,7 +14,21 @@ import pytest
 
 from a2f_batch.export.atomic import is_temporary
 from tests.batch.batch_fixtures import command, environment, summary, tree
-from tests.batch.processes import arguments, faults, make_drop, make_slow, render, rendering, running, scheduler, session, wait_for
+from tests.batch.processes import (
+    PATIENCE,
+    arguments,
+    faults,
+    go_on,
+    make_drop,
+    make_slow,
+    render,
+    rendering,
+    running,
+    scheduler,
+    session,
+    wait_for,
+    wait_until_said,
+)
 
 OUTPUTS = (".npz", ".csv", ".glb")
 
@@ -32,9 +46,9 @@ def outputs(out: Path) -> dict[str, bytes]:
     return {name: content for name, content in tree(out).items() if name.endswith(OUTPUTS)}
 
 
-def assert_ends(run: subprocess.Popen[str], code: int, *, seconds: float = 60) -> None:
+def assert_ends(run: subprocess.Popen[str], code: int) -> None:
     """The run ends by itself, with that exit code and without a traceback."""
-    output, errors = run.communicate(timeout=seconds)
+    output, errors = run.communicate(timeout=PATIENCE)
     assert run.returncode == code, output + errors
     assert "Traceback" not in output + errors, output + errors
 
@@ -62,11 +76,13 @@ def assert_same_command_finishes(drop: Path, **variables: str) -> None:
 def test_an_interrupt_finishes_the_lines_in_flight_and_the_same_command_the_rest(tmp_path: Path) -> None:
     drop = make_drop(tmp_path, 24)
     assert render(drop, "whole", "--workers", "0").returncode == 0
-    variables = make_slow(drop, 0.2)
+    variables = make_slow(drop)
     with running(drop, "out", "--workers", "2", **variables) as run:
         os.killpg(run.pid, signal.SIGINT)  # to every process, as a terminal does
+        wait_until_said(run, "interrupt again")
+        go_on(drop)
         assert_ends(run, 130)
-        wait_for(lambda: not session(run), "a process is left", seconds=5)
+        wait_for(lambda: not session(run), "a process is left")
     entries = summary(drop / "out")["lines"]
     done = [entry["id"] for entry in entries if entry["status"] == "done"]
     assert 1 <= len(done) < 24
@@ -77,21 +93,22 @@ def test_an_interrupt_finishes_the_lines_in_flight_and_the_same_command_the_rest
 
 @pytest.mark.slow
 def test_a_second_interrupt_stops_at_once(drop: Path) -> None:
-    variables = make_slow(drop, 300)
+    variables = make_slow(drop)
     with running(drop, "out", "--workers", "1", **variables) as run:
         os.killpg(run.pid, signal.SIGINT)
+        wait_until_said(run, "interrupt again")
         time.sleep(0.5)
         assert run.poll() is None
         os.killpg(run.pid, signal.SIGINT)
-        assert_ends(run, 130, seconds=30)
-        wait_for(lambda: not session(run), "a process is left", seconds=5)
+        assert_ends(run, 130)
+        wait_for(lambda: not session(run), "a process is left")
     assert outputs(drop / "out") == {}
     assert_same_command_finishes(drop, FAULTS_SECONDS="0")
 
 
 @pytest.mark.slow
 def test_a_lost_scheduler_ends_the_run_with_a_summary(drop: Path) -> None:
-    variables = make_slow(drop, 0.5)
+    variables = make_slow(drop)
     with scheduler(drop, **variables) as (address, processes), running(drop, "out", "--scheduler", address, **variables) as run:
         processes[0].kill()
         assert_ends(run, 1)
@@ -108,7 +125,7 @@ def test_workers_killed_at_random_cost_nothing_but_time(drop: Path, chance: rand
             time.sleep(chance.uniform(0, 1))
             if workers := rendering(run, drop):
                 chance.choice(workers).kill()
-        assert_ends(run, 0, seconds=100)
+        assert_ends(run, 0)
     assert outputs(drop / "out") == outputs(drop / "whole")
     assert [entry["status"] for entry in summary(drop / "out")["lines"]] == ["done"] * 8
 
@@ -122,7 +139,7 @@ def test_a_run_killed_at_random_leaves_nothing_half_written_and_is_finished_by_t
             time.sleep(chance.uniform(0, 1))
             run.kill()
             # The workers find their parent gone by themselves; what is left is not ended for them.
-            wait_for(lambda: not session(run), "a worker lives on", seconds=5)
+            wait_for(lambda: not session(run), "a worker lives on")
     assert_same_command_finishes(drop, **faults(drop))
 
 

@@ -16,7 +16,7 @@ from a2f_batch.batch import lock
 from a2f_batch.batch.lock import folder_lock, is_held
 from a2f_batch.errors import BatchError
 from tests.batch.batch_fixtures import a2f_batch, command, environment, tree
-from tests.batch.processes import arguments, make_drop, make_slow, running
+from tests.batch.processes import PATIENCE, arguments, go_on, make_drop, make_slow, running, wait_until_said
 
 HOLD = """
 import sys, time
@@ -30,8 +30,7 @@ with folder_lock(Path(sys.argv[1])):
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let leases be short, of this test's processes alone."""
-    monkeypatch.setattr(lock, "LEASE_SECONDS", 0.6)
+    """Let signs of life be frequent, of this test's processes alone."""
     monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.1)
 
 
@@ -70,7 +69,8 @@ def test_a_living_holder_is_named_and_a_dead_one_is_taken_over_at_once(tmp_path:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_silent_holder_on_another_machine_is_taken_over_after_its_lease(tmp_path: Path) -> None:
+def test_a_silent_holder_on_another_machine_is_taken_over_after_its_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "LEASE_SECONDS", 0.6)
     path = of_another_machine(tmp_path / "journal.lock")
     start = time.monotonic()
     with folder_lock(path):
@@ -117,26 +117,28 @@ def test_who_waits_can_be_stopped_and_who_loses_the_lock_is_told(tmp_path: Path)
 
         thread = threading.Thread(target=wait)
         thread.start()
-        thread.join(20)
+        thread.join(PATIENCE)
         assert len(waits) == 1 and "process" in waits[0]
         path.unlink()
-        assert told.wait(20)
+        assert told.wait(PATIENCE)
     assert lost == ["marker-missing"]
 
 
 @pytest.mark.slow
 def test_a_second_run_is_refused_with_the_first_ones_name_or_waits_and_finds_all_done(tmp_path: Path) -> None:
     drop = make_drop(tmp_path, 4)
-    variables = make_slow(drop, 1.5)
+    variables = make_slow(drop)
     with running(drop, "out", "--workers", "0", **variables) as first:
         waiting = subprocess.Popen(command(*arguments(drop, "out", "--workers", "0", "--wait")), env=environment(), text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         refused = a2f_batch(*arguments(drop, "out", "--workers", "0"))
         assert refused.returncode == 2
         assert f"process {first.pid} on " in refused.stderr and "(user " in refused.stderr and "[folder-busy]" in refused.stderr
-        output, errors = waiting.communicate(timeout=60)
-        assert first.wait(30) == 0
+        wait_until_said(waiting, f"is in use by process {first.pid} on ")
+        assert first.poll() is None
+        go_on(drop)
+        output, errors = waiting.communicate(timeout=PATIENCE)
+        assert first.wait(PATIENCE) == 0
     assert waiting.returncode == 0, output + errors
-    assert f"is in use by process {first.pid} on " in errors and "waiting" in errors
     assert "every line is up to date" in output
     assert len(tree(drop / "out")) == 8

@@ -144,11 +144,12 @@ def test_another_split_needs_a_merge_first(drop: Path) -> None:
 
 
 def test_shards_run_side_by_side_in_one_folder(drop: Path) -> None:
-    asked = ("render", drop / "m.csv", "--out", drop / "out", "--engine", drop / "tiny.json", "--formats", "npz,csv", "--workers", "0")
+    asked = ("render", drop / "m.csv", "--out", drop / "out", "--engine", drop / "tiny.json", "--formats", "npz,csv", "--workers", "0",
+             "--log-every", "1000")
     runs = [subprocess.Popen(command(*asked, "--shard", f"{i}/{SHARDS}"), env=environment(), stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True) for i in range(1, SHARDS + 1)]
     for run in runs:
-        output, errors = run.communicate(timeout=60)
+        output, errors = run.communicate(timeout=180)
         assert run.returncode in (0, 1) and not errors, output + errors
     assert call("merge", drop / "out").exit_code == 0
     render(drop, "whole")

@@ -104,10 +104,10 @@ def test_a_summary_that_can_not_be_written_is_told_and_loses_no_line(drop: Path)
 
 
 def test_a_run_whose_lock_is_taken_away_stops_and_says_so(tmp_path: Path) -> None:
-    drop = make_drop(tmp_path, 8)
+    drop = make_drop(tmp_path, 20)
     with running(drop, "out", "--workers", "0", **make_slow(drop, 0.9)) as first:
         (drop / "out/journal.lock").unlink()
-        output, errors = first.communicate(timeout=60)
+        output, errors = first.communicate(timeout=180)
     assert first.returncode == 1, output + errors
     assert "[lock-lost]" in output
     statuses = {entry["status"] for entry in summary(drop / "out")["lines"]}

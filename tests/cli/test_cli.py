@@ -63,7 +63,7 @@ def test_render_tells_of_every_bad_sound_and_renders_the_rest(drop: Path) -> Non
     faults = bad_sounds(drop)
     soundfile.write(drop / "silent.wav", np.zeros(16000, np.float32), 16000)
     manifest(drop / "m.csv", [{}, *({"audio": name} for name in faults), {"audio": "silent.wav"}])
-    done = a2f_batch("render", "--no-report", drop / "m.csv", "--out", drop / "out", *options(drop, "npz,csv"))
+    done = a2f_batch("render", "--no-report", "--log-every", "1000", drop / "m.csv", "--out", drop / "out", *options(drop, "npz,csv"))
     assert done.returncode == 1
     assert done.stderr == ""  # no bar without a terminal
     lines = summary(drop / "out")["lines"]
@@ -308,7 +308,7 @@ def test_a_terminal_gets_a_bar_without_colour(drop: Path) -> None:
             shown += block
     except OSError as error:
         assert error.errno == errno.EIO  # how Linux tells that the other end is closed
-    output, _ = run.communicate(timeout=60)
+    output, _ = run.communicate(timeout=180)
     os.close(leader)
     assert run.returncode == 0
     assert b"Rendering" in shown

@@ -1,6 +1,7 @@
 """Faults for the batch's tests: every Python process that has this folder on PYTHONPATH imports this file at its start.
 
-What befalls a line is told by its sound file's name: 'poison' ends the process as a crash in C would, 'slow' waits $FAULTS_SECONDS.
+What befalls a line is told by its sound file's name: 'poison' ends the process as a crash in C would, 'killed2' has it killed from outside
+the first two times, 'slow' waits $FAULTS_SECONDS, or until there is a file $FAULTS_UNTIL.
 Every line whose sound is opened, and every inference, is noted in $FAULTS_LOG with the process. The engine kind 'pretend-gpu' is a
 UniTalker on the CPU that says it is on a GPU.
 """
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
+import signal
 import sys
 import time
 from importlib.abc import MetaPathFinder
@@ -29,9 +32,16 @@ def change_steps(steps: ModuleType) -> None:
         name = os.path.basename(path)
         note("decode", name)
         if "slow" in name:
-            time.sleep(float(os.environ["FAULTS_SECONDS"]))
+            end = time.monotonic() + float(os.environ["FAULTS_SECONDS"])
+            while (left := end - time.monotonic()) > 0 and not os.path.exists(os.environ["FAULTS_UNTIL"]):
+                time.sleep(min(left, 0.05))
         if "poison" in name:
             os.abort()
+        if killed := re.search(r"killed(\d)", name):
+            with open(os.environ["FAULTS_LOG"]) as log:
+                tries = sum(line.endswith(f" {name}\n") for line in log)
+            if tries <= int(killed[1]):
+                os.kill(os.getpid(), signal.SIGKILL)
         return load(path, **options)
 
     steps.load_audio = load_audio  # type: ignore[attr-defined]
