@@ -1,22 +1,17 @@
 """The report's page in Chromium, from the disk: what a supervisor does with it."""
 
-import base64
-import io
 import json
 import re
 import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
+from page_fixtures import AUDIO, DRAWER, changed, open_line, open_page, picture, seek, watch_clock
 from report_fixtures import curves, line, render
 
 from a2f_batch.report import assets
 from a2f_batch.report.make import make_report
 from tests.batch.batch_fixtures import ROOT, manifest, sound, summary
-
-DRAWER = "document.getElementById('drawer')"
-AUDIO = "document.querySelector('audio')"
 
 
 @pytest.fixture()
@@ -29,42 +24,10 @@ def page(chromium, demo):
     assert chromium.messages() == []
 
 
-def open_page(browser, out, **how):
-    browser.open(out / "report/index.html", **how)
-    browser.wait("document.documentElement.dataset.ready === 'all'", 40)
-
-
 def names(page):
     """Return what the table shows, from the top."""
     return page.js("[...document.querySelectorAll('.body .row')].sort((a, b) => a.ariaRowIndex - b.ariaRowIndex)"
                    ".map((row) => [row.querySelector('.who span').textContent, row.querySelector('.name').textContent].join(' '))")
-
-
-def open_line(page, name):
-    page.js(f"location.hash = {json.dumps('#' + name)}")
-    page.wait(f"{DRAWER}.dataset.line === {json.dumps(name)} && {DRAWER}.dataset.head && {AUDIO}.readyState >= 2", 40)
-
-
-def picture(page):
-    """Return the head as it is drawn: an array of pixels."""
-    url = page.js("document.querySelector('.stage canvas').toDataURL()")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB"), dtype=np.int16)
-
-
-def changed(a, b):
-    """Return the pixels that differ visibly, as (rows, columns)."""
-    return np.nonzero(np.abs(a - b).max(axis=2) > 24)
-
-
-def seek(page, seconds):
-    """Go to a time by the time line, as a click does; return the audio's."""
-    box = page.js("(({ left, top, width }) => [left, top, width])(document.querySelector('.field').getBoundingClientRect())")
-    length = float(page.js("document.querySelector('.field').getAttribute('aria-valuemax')"))
-    x = box[0] + seconds / length * box[2]
-    page.drag([x, box[1] + 40], [x, box[1] + 40])
-    page.wait(f"!{AUDIO}.seeking")
-    page.move(5, 5)
-    return page.js(f"{AUDIO}.currentTime")
 
 
 def test_the_table_sorts_and_filters(page, demo):
@@ -108,29 +71,6 @@ def test_the_mouth_moves_with_the_exported_curve_and_the_rest_of_the_picture_doe
     assert 0.5 < middle[0] < 0.95 and 0.3 < middle[1] < 0.7, middle
     seek(page, (wide + 0.5) / fps)
     assert len(changed(picture(page), opened)[0]) == 0  # the same moment is the same picture
-
-
-def watch_clock(page):
-    """Note what the page asks the sound's clock and what it does about it, so that no test measures how long a picture took.
-
-    `asked` has the answers of the clock; `shown` [the last answer, whether it is of this picture, the frame chosen] for each frame that
-    the page shows while it plays; `jumps` [from, to] for each time that it sets the clock.
-    """
-    page.js("""{
-      const audio = document.querySelector('audio'), drawer = document.getElementById('drawer');
-      const clock = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, 'currentTime');
-      Object.assign(globalThis, { asked: [], shown: [], jumps: [] });
-      let picture = 0, askedIn = -1;
-      const turn = () => { picture += 1; requestAnimationFrame(turn); };
-      requestAnimationFrame(turn);
-      Object.defineProperty(audio, 'currentTime', {
-        get() { const now = clock.get.call(audio); asked.push(now); askedIn = picture; return now; },
-        set(to) { jumps.push([clock.get.call(audio), to]); clock.set.call(audio, to); },
-      });
-      new MutationObserver(() => {
-        if (!audio.paused && !audio.seeking) shown.push([asked.at(-1), askedIn === picture, Number(drawer.dataset.frame)]);
-      }).observe(drawer, { attributeFilter: ['data-frame'] });
-    }""")
 
 
 def test_while_it_plays_the_frame_shown_is_the_audios(page, demo):
