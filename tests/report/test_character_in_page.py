@@ -20,8 +20,8 @@ def ogre(demo, tmp_path):
     for mesh in source.meshes:
         for i, name in enumerate((mesh.extras or {}).get("targetNames", ())):
             mesh.extras["targetNames"][i] = name[0].upper() + name[1:]
-    for material in source.materials:
-        material.pbrMetallicRoughness = pygltflib.PbrMetallicRoughness(baseColorFactor=[*GREEN, 1.0], metallicFactor=0.0)
+    skin, = (material for material in source.materials if material.name == "skin")
+    skin.pbrMetallicRoughness.baseColorFactor = [*GREEN, 1.0]
     source.nodes[source.scenes[0].nodes[0]].scale = [1.3, 1.0, 1.0]
     source.save_binary(str(tmp_path / "ogre.glb"))
     return tmp_path / "ogre.glb"
