@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 _KEY = re.compile(r'[{,]"([A-Za-z]+)":')  # as our own exporter spells the outermost object: without spaces
-_scan = json.JSONDecoder().scan_once
+_scan = json.JSONDecoder().raw_decode
 
 
 class AlikeJson:
@@ -28,7 +28,7 @@ class AlikeJson:
         """
         try:
             return self._object(content.decode().rstrip(" "))
-        except (ValueError, IndexError, StopIteration):  # laid out another way, or no JSON
+        except (ValueError, IndexError):  # laid out another way, or no JSON
             return json.loads(content)
 
     def _object(self, text: str) -> dict[str, Any]:
