@@ -47,7 +47,7 @@ class _Prompt(H11Protocol):
 
     def _give_up(self) -> None:
         self._due = None
-        if self._begun:
+        if self._begun and not self.transport.is_closing():
             late = answer(RequestError(f"The request's headers did not come in {self.seconds:g} s.", "Send them whole.",
                                        code="headers-timeout"))
             head = h11.Response(status_code=late.status_code, headers=[*late.raw_headers, (b"connection", b"close")])
