@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class LineRow:
         identity: locale, character, id.
         state: see `journal.Row`.
         problem: why it failed; None unless failed.
-        outputs: format name -> file, absolute; those of the journal, whether they stand or not.
+        out: the output folder, absolute.
         audio: its sound, where the summary's manifest has it now, or else where it was rendered from; None if neither is known. It may be
             gone.
         text: what is said; "" if the summary does not tell.
@@ -46,7 +47,7 @@ class LineRow:
     identity: Identity
     state: str
     problem: Problem | None
-    outputs: Mapping[str, Path]
+    out: Path
     audio: Path | None
     text: str = ""
     frames: int | None = None
@@ -65,6 +66,11 @@ class LineRow:
     def name(self) -> str:
         """The line's name: locale/character/id."""
         return line_name(self.identity)
+
+    @cached_property
+    def outputs(self) -> Mapping[str, Path]:
+        """Format name -> file, absolute; those of the journal, whether they stand or not."""
+        return {name: self.out / self.identity.file(FORMATS[name].suffix) for name in self.recorded if name in FORMATS}
 
     def to_json(self) -> dict[str, Any]:
         """Return name, state, sound and figures as JSON values."""
@@ -124,8 +130,7 @@ def _row(out: Path, journal: Path, noted: Noted, told: tuple[str, Path | None]) 
     identity = Identity(noted.locale, noted.character, noted.id)
     measured = from_text(noted.qc)
     text, audio = told
-    return LineRow(identity, noted.state, noted.problem,
-                   {name: out / identity.file(FORMATS[name].suffix) for name in recorded if name in FORMATS},
+    return LineRow(identity, noted.state, noted.problem, out,
                    audio or (Path(measured.audio) if measured and measured.audio else None), text, noted.frames, noted.duration,
                    tuple(facts.get("warnings", ())), None, measured, recorded, _channel(noted.parts), journal, noted.updated,
                    noted.parts or "", facts.get("source", {}))

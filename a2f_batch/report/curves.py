@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from a2f_batch.clip import FaceClip
 from a2f_batch.export import FORMATS
+from a2f_batch.report.alike import AlikeJson
 from a2f_batch.report.scripts import packed
 
 #: Formats that curves are read from, the first that is there: glTF has the head too; then what is lossless, then what is quick to read.
@@ -21,6 +22,7 @@ WITH_HEAD = ("glb", "gltf")
 
 _STILL = 0.5 / 255  # a channel that never leaves 0 further needs no curve
 _FLOAT = 5126
+_alike = AlikeJson()  # the files of a report have the same few heads
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class CurveFile:
             return Exported(FORMATS[self.format].load().read(self.path))
         from a2f_batch.export.gltf_reader import clip_in, read_document
 
-        document, buffer = read_document(self.path)
+        document, buffer = read_document(self.path, loads=_alike.loads)
         clip = clip_in(document, buffer, self.path)
         return Exported(clip, dict(_turns(document, buffer, clip.n_frames)))
 
@@ -100,13 +102,13 @@ def curve_file(out: Path, name: str, outputs: Mapping[str, Any]) -> CurveFile | 
     for fmt in READ:
         if fmt not in outputs:
             continue
-        path = out / f"{name}{FORMATS[fmt].suffix}"
+        path = f"{out}{os.sep}{name}{FORMATS[fmt].suffix}"
         try:
-            facts = path.stat()
+            facts = os.stat(path)
         except OSError:
             continue
         untouched = (facts.st_size, facts.st_mtime_ns) == (outputs[fmt].size, outputs[fmt].mtime_ns)
-        return CurveFile(fmt, path, outputs[fmt].sha256 if untouched else "")
+        return CurveFile(fmt, Path(path), outputs[fmt].sha256 if untouched else "")
     return None
 
 

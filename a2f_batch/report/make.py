@@ -19,8 +19,8 @@ from a2f_batch.report import assets, tables
 from a2f_batch.report.curves import CurveFile, curve_file
 from a2f_batch.report.folder import Folder, folder_state, read_folder
 from a2f_batch.report.heads import exported_head, write_default_head, write_head
-from a2f_batch.report.line_scripts import SCHEMA, LineScript, problem_json, write_line_scripts
-from a2f_batch.report.scripts import make_folder, unflushed, write_changed
+from a2f_batch.report.line_scripts import SCHEMA, LineScript, problem_json, writing_line_scripts
+from a2f_batch.report.scripts import make_folder, spelled, unflushed, write_changed
 from a2f_batch.report.sounds import COPIES, Sounds
 
 FOLDER = "report"
@@ -82,31 +82,40 @@ def _made(folder: Folder, copy_sounds: bool) -> Made:
     copies = copy_sounds or (place / COPIES).is_dir()
     for one in ("data", "lines", "heads", *([COPIES] if copies else ())):
         make_folder(place / one)
-    scripts = list(_line_scripts(folder, place, Sounds(place, folder.sounds, copy=copies), copies=copies))
-    written = write_line_scripts(scripts)
-    has_viewer = _write_page(folder, place)
-    _remove_others(place / "lines", {script.path for script in scripts})
-    _remove_others(place / "heads", {place / "heads" / f"{script.head}.js" for script in scripts})
+    files = {line.name: curve_file(folder.out, line.name, line.recorded) for line in folder.lines}
+    heads = _heads(folder, place / "heads", files)
+    sounds = Sounds(place, folder.sounds, copy=copies)
+    with writing_line_scripts(_line_scripts(folder, place, files, heads, sounds, copies=copies)) as written:
+        loaded, has_viewer = _write_tables(folder, place)
+    # Last: a page that is there is whole.
+    write_changed(place / "index.html", assets.page(folder.out.name, _mark(folder.state), loaded))
+    _remove_others(place / "lines", {_script_of(place, name) for name in files})
+    _remove_others(place / "heads", {os.path.join(place, "heads", f"{head}.js") for head in heads.values()})
     unmeasured = sum(line.qc is None for line in folder.lines if line.state in ("done", "kept"))
     return Made(place / "index.html", len(folder.lines), written, unmeasured, has_viewer)
 
 
-def _line_scripts(folder: Folder, place: Path, sounds: Sounds, *, copies: bool) -> Iterator[LineScript]:
-    files = {line.name: curve_file(folder.out, line.name, line.recorded) for line in folder.lines}
-    heads = _heads(folder, place / "heads", files)
+def _line_scripts(folder: Folder, place: Path, files: Mapping[str, CurveFile | None], heads: Mapping[str, str], sounds: Sounds, *,
+                  copies: bool) -> Iterator[LineScript]:
     for line in folder.lines:
         parts = json.loads(line.parts) if line.parts else {}
-        sha256, qc, file = parts.get("audio", ""), tables.qc_of(line), files[line.name]
+        name, sha256, qc = line.name, parts.get("audio", ""), tables.qc_of(line)
+        file = files[name]
         told = {
             "problem": problem_json(line.problem) if line.problem else None,
-            "files": {name: output.size for name, output in sorted(line.recorded.items())},
+            "files": {fmt: output.size for fmt, output in sorted(line.recorded.items())},
             "facts": {"source": dict(line.source), "warnings": list(line.warnings)},
-            "made": {name: parts[name] for name in ("emotion", "style", "device", "precision") if parts.get(name)},
-            "qc": {"score": qc.score, "figures": [[name, shown(name, value), FIGURES[name].meaning] for name, value in qc.figures.items()
-                                                  if value is not None], "flags": [flag.to_json() for flag in qc.flags]} if qc else {},
+            "made": {part: parts[part] for part in ("emotion", "style", "device", "precision") if parts.get(part)},
+            "qc": {"score": qc.score, "figures": [[figure, shown(figure, value), FIGURES[figure].meaning]
+                                                  for figure, value in qc.figures.items() if value is not None],
+                   "flags": [flag.to_json() for flag in qc.flags]} if qc else {},
         }
-        yield LineScript(line.name, place / "lines" / f"{line.name}.js", file, heads[_kind(file, line)], sounds.find(sha256, line.audio),
-                         told, sounds if copies else None, sha256)
+        yield LineScript(name, _script_of(place, name), file, heads[_kind(file, line)], sounds.find(sha256, line.audio), spelled(told),
+                         sounds if copies else None, sha256)
+
+
+def _script_of(place: Path, name: str) -> str:
+    return os.path.join(place, "lines", *f"{name}.js".split("/"))
 
 
 def _kind(file: CurveFile | None, line: LineRow) -> str:
@@ -132,25 +141,23 @@ def _head(place: Path, files: Sequence[CurveFile]) -> str:
     return write_default_head(place)
 
 
-def _write_page(folder: Folder, place: Path) -> bool:
+def _write_tables(folder: Folder, place: Path) -> tuple[list[str], bool]:
+    """Write what all lines share, but for the page itself; return the scripts that it loads, and whether heads talk in it."""
     data = place / "data"
     viewer = assets.viewer()
     page = {"title": folder.out.name, "id": _identity(folder), "viewer": viewer is not None}
-    written = set()
+    written = []
     with unflushed():
         for name, content in tables.scripts(folder, page):
-            written.add(data / name)
+            written.append(name)
             write_changed(data / name, content)
         for name, content in (("report.js", assets.joined("report")), ("report.css", assets.style())):
             write_changed(place / name, content)
         if viewer is not None:
             write_changed(place / "viewer.js", viewer)
-        rows = sorted((path.name for path in written if path.name.startswith("rows-")), key=lambda name: int(name[5:-3]))
-    _remove_others(data, written)
-    # Last: a page that is there is whole.
-    loaded = ["report.js", "data/page.js", *(f"data/{name}" for name in rows)]
-    write_changed(place / "index.html", assets.page(folder.out.name, _mark(folder.state), loaded))
-    return viewer is not None
+    _remove_others(data, {os.path.join(data, name) for name in written})
+    rows = sorted((name for name in written if name.startswith("rows-")), key=lambda name: int(name[5:-3]))
+    return ["report.js", "data/page.js", *(f"data/{name}" for name in rows)], viewer is not None
 
 
 def _identity(folder: Folder) -> str:
@@ -165,10 +172,10 @@ def _mark(state: str) -> str:
     return hashlib.sha256(f"{SCHEMA} {state}".encode() + made_with).hexdigest()[:20]
 
 
-def _remove_others(folder: Path, wanted: set[Path]) -> None:
+def _remove_others(folder: Path, wanted: set[str]) -> None:
     """Remove the scripts of an earlier report that this one does not have."""
     for at, _, names in os.walk(folder):
         for name in names:
-            if name.endswith(".js") and Path(at, name) not in wanted:
+            if name.endswith(".js") and (path := os.path.join(at, name)) not in wanted:
                 with suppress(OSError):
-                    os.unlink(Path(at, name))
+                    os.unlink(path)

@@ -20,8 +20,17 @@ def call(function: str, *arguments: Any) -> bytes:
 
     ASCII alone, so that no name can end the script or its line; loaded as a file, never put into HTML.
     """
-    told = ",".join(json.dumps(one, allow_nan=False, separators=(",", ":")) for one in arguments)
-    return f"a2f.{function}({told});\n".encode("ascii")
+    return call_with(function, *(spelled(one) for one in arguments))
+
+
+def call_with(function: str, *spellings: str) -> bytes:
+    """Return a script like `call`, of arguments as `spelled` gives them."""
+    return f"a2f.{function}({','.join(spellings)});\n".encode("ascii")
+
+
+def spelled(value: Any) -> str:
+    """Return a value as JSON in ASCII, without spaces."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def packed(values: npt.NDArray[np.uint8] | bytes) -> str:

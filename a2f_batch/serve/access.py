@@ -11,7 +11,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Of a refused upload so much is read and thrown away: a client that still sends would else lose the answer with its connection.
-_DRAIN_BYTES, _DRAIN_SECONDS, _STILL_SECONDS = 64 * 1024 * 1024, 5.0, 0.25
+_DRAIN_BYTES, _DRAIN_SECONDS, _STILL_SECONDS = 64 * 1024 * 1024, 5.0, 1.0
 
 #: Told of every request when it is over: kind of event, text for people, facts.
 Tell = Callable[..., None]

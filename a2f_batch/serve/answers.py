@@ -16,7 +16,8 @@ RETRY_SECONDS = 2
 
 # Reason code -> status; what is not here is the request's own fault: 422.
 _STATUS = {
-    "not-found": 404, "method": 405, "upload-timeout": 408, "upload-too-large": 413, "audio-too-long": 413, "upload-missing": 400,
+    "not-found": 404, "method": 405, "upload-timeout": 408, "headers-timeout": 408,
+    "upload-too-large": 413, "audio-too-long": 413, "upload-missing": 400,
     "upload-malformed": 400, "host-unknown": 421, "origin-unknown": 403, "busy": 503, "worker-lost": 500, "render-timeout": 504,
     "engine-failed": 500, "engine-output": 500, "engine-mismatch": 500, "output-unwritable": 500, "disk-full": 507, "internal": 500,
     "audio-no-ffmpeg": 501, "audio-no-pydub": 501,

@@ -12,9 +12,11 @@ import uvicorn
 
 from a2f_batch.errors import BatchError
 from a2f_batch.serve.app import make_app
+from a2f_batch.serve.headers import protocol
 from a2f_batch.serve.service import Service
 from a2f_batch.serve.settings import Settings
 
+_HEADER_SECONDS = 10.0  # a request's headers may take so long, or as long as an upload if that is shorter
 _LINGER_SECONDS = 10  # what is rendered when a signal comes may take so long
 _MAX_MESSAGE = 4 * 1024 * 1024  # bytes of a stream's message: 20 s of 48 kHz stereo
 
@@ -55,7 +57,8 @@ def serve(service: Service, listener: socket.socket, ready: Callable[[], None]) 
     Args:
         ready: called when clients may come.
     """
-    config = uvicorn.Config(make_app(service), log_config=None, access_log=False, server_header=False, lifespan="off",
+    headers = protocol(min(_HEADER_SECONDS, service.settings.upload_seconds))
+    config = uvicorn.Config(make_app(service), http=headers, log_config=None, access_log=False, server_header=False, lifespan="off",
                             ws="websockets-sansio", ws_max_size=_MAX_MESSAGE, timeout_graceful_shutdown=_LINGER_SECONDS)
     ready()  # the socket listens already
     _Server(config).run(sockets=[listener])

@@ -15,13 +15,13 @@ def made(tmp_path_factory):
     """The folder of 20 000 lines with its report, and the CPU seconds that the first and the second report took."""
     out = tmp_path_factory.mktemp("many") / "out"
     drop(out, LINES, 1.0)
-    return out, timed(out)[1], timed(out)[1]
+    return out, timed("report", out)[1], timed("report", out)[1]
 
 
 def test_it_takes_no_more_than_some_milliseconds_a_line_and_hardly_anything_again(made):
     _, first, second = made
-    assert first < 100  # CPU seconds: a busy machine's wall time says nothing of the program; 74 were measured
-    assert second < 25
+    assert first < 60  # CPU seconds: a busy machine's wall time says nothing of the program
+    assert second < 20
 
 
 def test_the_first_page_is_under_two_megabytes_and_no_line_is_missing(made):
@@ -36,4 +36,4 @@ def test_it_is_seen_within_a_second_and_sorted_without_a_stutter(made):
     times = painted(made[0] / "report/index.html")
     assert times["first_paint_ms"] < 1000, times
     assert times["sort_ms"] < 400, times
-    assert times["scroll_frame_ms"] < 300, times  # drawn without a GPU: 160 were measured
+    assert times["scroll_frame_ms"] < 100, times  # drawn without a GPU

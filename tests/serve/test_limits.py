@@ -41,7 +41,7 @@ def begun(server: Server, length: int = 100_000, sent: bytes = HEAD) -> socket.s
 
 
 def answer_of(connection: socket.socket) -> str:
-    connection.settimeout(20)
+    connection.settimeout(60)
     content = b""
     while chunk := connection.recv(65536):
         content += chunk
@@ -58,7 +58,7 @@ def workers_of(server: Server) -> list[psutil.Process]:
 def test_an_upload_over_the_limit_is_told_so(small: Server, chunked: bool, mib: float) -> None:
     content = HEAD + bytes(int(mib * 2 ** 20)) + b"\r\n--b--\r\n"
     body = (content[i:i + 65536] for i in range(0, len(content), 65536)) if chunked else content
-    answer = httpx.post(f"{small.url}/process-audio", content=body, headers={"content-type": "multipart/form-data; boundary=b"}, timeout=30)
+    answer = httpx.post(f"{small.url}/process-audio", content=body, headers={"content-type": "multipart/form-data; boundary=b"}, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (413, "upload-too-large")
     assert "0.5 MiB" in answer.json()["problem"] and small.uploads() == []
 
@@ -67,7 +67,7 @@ def test_a_sound_over_the_limit_is_told_so_however_small_its_file(small: Server)
     content = io.BytesIO()
     soundfile.write(content, np.zeros(16000 * 3600), 16000, format="FLAC")  # an hour of silence
     assert len(content.getvalue()) < 400_000
-    answer = httpx.post(f"{small.url}/process-audio", files={"file": ("line.flac", content.getvalue())}, timeout=30)
+    answer = httpx.post(f"{small.url}/process-audio", files={"file": ("line.flac", content.getvalue())}, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (413, "audio-too-long") and "6 s" in answer.json()["problem"]
 
 
@@ -77,7 +77,7 @@ def test_an_upload_that_does_not_come_is_given_up(small: Server) -> None:
         connection.sendall(b"x")
         answer = answer_of(connection)
     assert answer.startswith("HTTP/1.1 408 ") and "upload-timeout" in answer
-    assert 0.9 < time.monotonic() - start < 15 and small.uploads() == []
+    assert 0.9 < time.monotonic() - start < 40 and small.uploads() == []
     assert small.wait_for(lambda event: event["event"] == "request", since)["status"] == 408
 
 
@@ -86,12 +86,43 @@ def test_an_upload_that_trickles_is_given_up_too(small: Server) -> None:
     start = time.monotonic()
     with begun(small) as connection:
         try:
-            while time.monotonic() - start < 20:
+            while time.monotonic() - start < 60:
                 connection.sendall(b"x")
                 time.sleep(0.05)
         except OSError:
             pass
-    assert time.monotonic() - start < 15 and small.uploads() == []
+    assert time.monotonic() - start < 40 and small.uploads() == []
+
+
+@pytest.mark.parametrize("after_another", [False, True], ids=["at once", "after a request"])
+@pytest.mark.parametrize("sent", [b"", b"POST /process-audio HTTP/1.1\r\nHost: local"], ids=["nothing", "half"])
+def test_headers_that_do_not_come_are_given_up(small: Server, sent: bytes, after_another: bool) -> None:
+    with socket.create_connection(("127.0.0.1", small.port)) as connection:
+        if after_another:
+            body = HEAD + b"no sound\r\n--b--\r\n"
+            connection.sendall(b"POST /process-audio HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+                               b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+            connection.settimeout(60)
+            while b'"audio-' not in (first := connection.recv(65536)):
+                pass
+            assert b"connection: close" not in first
+        connection.sendall(sent)
+        answer = answer_of(connection)  # it comes to an end
+    assert (answer.startswith("HTTP/1.1 408 ") and '"headers-timeout"' in answer) if sent else answer == ""
+
+
+@pytest.mark.slow
+def test_headers_that_trickle_are_given_up_and_those_that_are_only_slow_are_not(small: Server) -> None:
+    with socket.create_connection(("127.0.0.1", small.port)) as connection, pytest.raises(OSError):
+        connection.sendall(b"GET /health HTTP/1.1\r\n")
+        for i in range(600):
+            connection.sendall(b"X-%d: 1\r\n" % i)
+            time.sleep(0.1)
+    with socket.create_connection(("127.0.0.1", small.port)) as connection:
+        for part in (b"GET /health HTTP/1.1\r\n", b"Host: localhost\r\nConnection: close\r\n", b"\r\n"):
+            connection.sendall(part)
+            time.sleep(0.1)
+        assert answer_of(connection).startswith("HTTP/1.1 200 ")
 
 
 def test_an_upload_that_breaks_off_leaves_nothing_behind(small: Server) -> None:
@@ -104,18 +135,23 @@ def test_an_upload_that_breaks_off_leaves_nothing_behind(small: Server) -> None:
 
 
 def test_one_too_many_is_told_to_come_again_while_health_answers(small: Server) -> None:
-    with ExitStack() as open_ones:
-        for _ in range(2):
-            open_ones.enter_context(begun(small))
-        end = time.monotonic() + 0.9
-        while httpx.get(f"{small.url}/health").json()["inside"] < 2 and time.monotonic() < end:
-            pass
-        answer = httpx.post(f"{small.url}/process-audio", files={"file": ("line.wav", VOICE.read_bytes())})
-        assert (answer.status_code, answer.json()["code"]) == (503, "busy") and int(answer.headers["retry-after"]) > 0
-    end = time.monotonic() + 10
-    while httpx.get(f"{small.url}/health").json()["inside"] and time.monotonic() < end:
+    asked = {"files": {"file": ("line.wav", VOICE.read_bytes())}, "timeout": 60}
+    statuses = []
+    while 503 not in statuses and len(statuses) < 10:  # on a busy machine those inside may be given up before the next one comes
+        with ExitStack() as open_ones:
+            for _ in range(2):
+                open_ones.enter_context(begun(small))
+            end = time.monotonic() + 0.9
+            while httpx.get(f"{small.url}/health", timeout=60).json()["inside"] < 2 and time.monotonic() < end:
+                pass
+            answer = httpx.post(f"{small.url}/process-audio", **asked)
+        statuses.append(answer.status_code)
+    assert set(statuses) <= {200, 503}
+    assert (answer.status_code, answer.json()["code"]) == (503, "busy") and int(answer.headers["retry-after"]) > 0
+    end = time.monotonic() + 60
+    while httpx.get(f"{small.url}/health", timeout=60).json()["inside"] and time.monotonic() < end:
         time.sleep(0.05)
-    assert httpx.post(f"{small.url}/process-audio", files={"file": ("line.wav", VOICE.read_bytes())}, timeout=30).status_code == 200
+    assert httpx.post(f"{small.url}/process-audio", **asked).status_code == 200
 
 
 def test_an_allowed_page_and_an_allowed_name_are_let_in(small: Server) -> None:
@@ -169,7 +205,7 @@ def test_a_signal_lets_what_is_begun_end_and_leaves_nothing(tmp_path: Path, numb
             pass
         assert server.stop(number) == 0
         assert [one.result().status_code for one in asked] == [200] * 4
-        _, alive = psutil.wait_procs(children, timeout=10)
+        _, alive = psutil.wait_procs(children, timeout=30)
         assert not alive and list(server.home.glob('a2f*')) == []
         assert not [event for event in server.events if event["event"] == "error"]
 
@@ -179,7 +215,7 @@ def test_its_workers_end_when_it_is_killed(tmp_path: Path) -> None:
     with serving(tmp_path / "home", "--workers", "1") as server:
         children = psutil.Process(server.process.pid).children(recursive=True)
         server.process.kill()
-        assert psutil.wait_procs(children, timeout=10)[1] == []
+        assert psutil.wait_procs(children, timeout=30)[1] == []
 
 
 def test_a_port_that_is_taken_is_told(tmp_path: Path, small: Server) -> None:

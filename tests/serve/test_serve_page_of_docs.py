@@ -8,15 +8,44 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import httpx
+import pytest
 
 from tests.serve.servers import ROOT, VOICE, serving
 
 PAGE = (ROOT / "docs/serve.md").read_text(encoding="utf-8")
 
 
-def test_every_command_of_the_page_does_what_it_says(tmp_path: Path) -> None:
-    assert shutil.which("curl"), "curl is what the page shows; install it"
+def by_curl(call: str, place: Path) -> None:
+    done = subprocess.run(call, shell=True, cwd=place, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and '"code"' not in done.stdout, f"{call}\n{done.stdout}{done.stderr}"
+
+
+def by_httpx(call: str, place: Path) -> None:
+    """Do what a curl command of the page does."""
+    words, files, to, url = iter(shlex.split(call)[1:]), {}, "", ""
+    for word in words:
+        if word == "-F":
+            name, _, file = next(words).partition("=@")
+            files[name] = (file, (place / file).read_bytes())
+        elif word == "-o":
+            to = next(words)
+        elif word.startswith("http"):
+            url = word
+        else:
+            assert word in ("-s", "-sf", "-OJ"), word
+    answer = httpx.request("POST" if files else "GET", url, files=files or None, timeout=60).raise_for_status()
+    if "-OJ" in call:
+        (to,) = re.findall(r'filename="([^"/]+)"', answer.headers["content-disposition"])
+    if to:
+        (place / to).write_bytes(answer.content)
+
+
+@pytest.mark.parametrize("ask", [by_httpx, *([by_curl] if shutil.which("curl") else [])])  # curl is of no package that CI could install
+def test_every_command_of_the_page_does_what_it_says(tmp_path: Path, ask: Callable[[str, Path], None]) -> None:
     commands = [line[2:] for block in re.findall(r"^```sh\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE) for line in block.splitlines()]
     pip, *commands = commands
     assert pip == "pip install 'a2f-batch[cpu,serve]'"
@@ -30,9 +59,7 @@ def test_every_command_of_the_page_does_what_it_says(tmp_path: Path) -> None:
     with serving(tmp_path / "home", "--workers", "1") as server:
         address = f"127.0.0.1:{server.port}"
         for call in calls:
-            call = call.replace("127.0.0.1:8000", address)
-            done = subprocess.run(call, shell=True, cwd=place, capture_output=True, text=True, timeout=60)
-            assert done.returncode == 0 and '"code"' not in done.stdout, f"{call}\n{done.stdout}{done.stderr}"
+            ask(call.replace("127.0.0.1:8000", address), place)
         (program,) = re.findall(r"^```py\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
         told = subprocess.run([sys.executable, "-c", program.replace("127.0.0.1:8000", address)], cwd=place, capture_output=True, text=True,
                               timeout=60, env={**os.environ, "PYTHONPATH": str(place)})

@@ -264,7 +264,7 @@ def test_no_web_page_of_anybody_elses_may_stream(server: Server, protocol: Modul
 
 @pytest.mark.slow
 def test_limits_of_length_time_and_number_hold(protocol: ModuleType, tmp_path: Path) -> None:
-    with serving(tmp_path / "home", "--workers", "1", "--waiting", "0", "--max-seconds", "2", "--upload-seconds", "0.5") as server:
+    with serving(tmp_path / "home", "--workers", "1", "--waiting", "0", "--max-seconds", "2", "--upload-seconds", "5") as server:
         with Client(server, protocol) as client:
             client.send("Start", **START)
             with pytest.raises(InvalidStatus) as busy, Client(server, protocol):

@@ -100,12 +100,13 @@ export class Drawer {
   /** Show a moment: the one place where time becomes a picture. */
   at(seconds) {
     if (!this.timeline) return;
+    const { animation } = this, frame = animation?.frame(seconds);
+    if (animation) {  // the head first: what else there is to write would only make it late
+      this.place.dataset.frame = String(frame);
+      this.head.at(animation, seconds);
+    }
     this.timeline.at(seconds);
-    if (!this.animation) { this.readout.textContent = clock(seconds); return; }
-    this.head.at(this.animation, seconds);
-    const frame = this.animation.frame(seconds);
-    this.place.dataset.frame = String(frame);
-    this.readout.textContent = `${clock(seconds)}  ·  frame ${frame} of ${this.animation.frames}`;
+    this.readout.textContent = animation ? `${clock(seconds)}  ·  frame ${frame} of ${animation.frames}` : clock(seconds);
   }
 
   /** Move by frames. */

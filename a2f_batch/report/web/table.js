@@ -1,13 +1,14 @@
 // The table: any number of lines, of which those in view are in the page. Its rows move in the flow of the page, so the page's own scroll bar is theirs.
 
 import { h, put } from "./dom.js";
-import { count, figure, lines, span, words } from "./numbers.js";
+import { count, figure, lines, words } from "./numbers.js";
+import { ROW, Row } from "./row.js";
 import { SHOWN } from "./rows.js";
-import { drawThumbnail } from "./thumbnail.js";
 import { onTheme } from "./theme.js";
 
-const ROW = 52;  // pixels, as in the style sheet
-const SPARE = 8;  // rows above and below that are ready
+const SPARE = 4;  // rows above and below that are ready
+const FEW = 6;  // thumbnails that are drawn for one picture of the screen
+const REST = 80;  // milliseconds after lines have flown by, until thumbnails are loaded and drawn
 
 const COLUMNS = [
   { name: "score", label: "Score", down: true },
@@ -31,13 +32,17 @@ export class Table {
     this.order = { column: "score", down: true };
     this.chosen = new Uint32Array();
     this.current = -1;  // the row that keys act on: a place in `chosen`
-    /** @type {Map<number, HTMLElement>} place in `chosen` -> its element */
+    /** @type {Map<number, Row>} by place in `chosen` */
     this.live = new Map();
+    /** @type {Set<Row>} whose thumbnails are not yet drawn */
+    this.undrawn = new Set();
+    this.flown = 0;  // when many rows last came into view at once
     this.bar = h("div", { class: "toolbar", role: "search" });
     this.heads = h("div", { class: "row heads", role: "row" });
+    this.none = h("p", { class: "waiting", text: "No line fits. Clear the filter to see all.", hidden: true });
     this.body = h("div", { class: "body", role: "rowgroup" });
     this.grid = h("div", { class: "grid", role: "grid", tabindex: 0, "aria-label": "Lines", "aria-describedby": "amount", onkeydown: (event) => this.key(event) },
-      h("div", { class: "sticky" }, this.bar, this.heads), this.body);
+      h("div", { class: "sticky" }, this.bar, this.heads), this.body, this.none);
     put(place, this.grid);
     this.drawBar();
     addEventListener("scroll", () => this.schedule(), { passive: true });
@@ -91,7 +96,7 @@ export class Table {
     const top = this.body.getBoundingClientRect().top + at * ROW, above = this.body.previousElementSibling.offsetHeight;
     if (top < above || top + ROW > innerHeight) scrollBy({ top: top - Math.max(above, innerHeight / 3) });
     this.draw();
-    for (const [place, row] of this.live) this.mark(row, place);
+    for (const row of this.live.values()) this.mark(row);
   }
 
   key(event) {
@@ -105,56 +110,48 @@ export class Table {
 
   schedule() { this.frame ??= requestAnimationFrame(() => { this.frame = undefined; this.draw(); }); }
 
+  /** Show every row anew: another order, another verdict, other colours. */
   redraw() {
-    this.body.replaceChildren();
+    const rows = [...this.live.values()];
     this.live.clear();
-    this.draw();
+    this.draw(rows);
   }
 
-  /** Put the rows that are in view into the page, and take the others out. */
-  draw() {
+  /** Show the rows that are in view. Those that have left it, and `free` ones, become those that have come. */
+  draw(free = []) {
     const top = this.body.getBoundingClientRect().top;
     const first = Math.max(0, Math.floor(-top / ROW) - SPARE), end = Math.min(this.chosen.length, Math.ceil((innerHeight - top) / ROW) + SPARE);
-    for (const [place, row] of this.live) if (place < first || place >= end) { row.remove(); this.live.delete(place); }
-    for (let place = first; place < end; place++) {
-      if (this.live.has(place)) continue;
-      const row = this.row(place);
-      this.live.set(place, row);
-      this.body.append(row);
-    }
-    if (!this.chosen.length && !this.body.firstChild) this.body.append(h("p", { class: "waiting", text: "No line fits. Clear the filter to see all." }));
+    for (const [place, row] of this.live) if (place < first || place >= end) { free.push(row); this.live.delete(place); }
+    if (end - first - this.live.size > FEW) this.flown = performance.now();
+    for (let place = first; place < end; place++) if (!this.live.has(place)) this.live.set(place, this.row(place, free.pop()));
+    for (const row of free) { row.element.remove(); this.undrawn.delete(row); }
+    this.none.hidden = this.chosen.length > 0;
   }
 
-  row(place) {
-    const { rows } = this, i = this.chosen[place], score = rows.scores[i], picture = h("canvas", { class: "thumbnail", role: "presentation" });
-    const row = h("div", { class: "row", role: "row", id: `row-${i}`, "aria-rowindex": place + 2, onclick: () => { this.go(place); this.open(i); } },
-      h("div", { role: "gridcell", class: "score" }, rows.failed(i) ? h("span", { class: "badge bad", text: rows.state(i) }) : rows.finished(i)
-        ? h("span", { class: `badge ${score !== null && score >= 1 ? "warn" : "calm"}`, text: score === null ? "–" : score.toFixed(1) }) : h("span", { class: "badge", text: rows.state(i) })),
-      h("div", { role: "gridcell", class: "name", title: rows.ids[i], text: rows.ids[i] }),
-      h("div", { role: "gridcell", class: "who" }, h("span", { text: rows.locale(i) }), h("span", { class: "quiet", text: rows.character(i) })),
-      h("div", { role: "gridcell", class: "picture" }, picture),
-      h("div", { role: "gridcell", class: "text", title: rows.text(i), text: rows.text(i), dir: "auto" }),
-      h("div", { role: "gridcell", class: "length", text: rows.durations[i] ? span(rows.durations[i]) : "" }),
-      h("div", { role: "gridcell", class: "flags" }, ...rows.flags[i].slice(0, 2).map((flag) => h("span", { class: "tag", text: words(rows.page.flags[flag]) })),
-        rows.flags[i].length > 2 ? h("span", { class: "tag more", text: `+${rows.flags[i].length - 2}`, title: rows.flags[i].slice(2).map((flag) => words(rows.page.flags[flag])).join(", ") }) : null),
-      h("div", { role: "gridcell", class: "verdict" }, this.verdict(i)));
-    row.style.transform = `translateY(${place * ROW}px)`;
-    this.mark(row, place);
-    if (rows.finished(i)) rows.strip(i).then((strip) => { if (row.isConnected) drawThumbnail(picture, strip); }, () => {});
+  row(place, row = new Row(this.rows, this.reviews, (at, line) => { this.go(at); this.open(line); })) {
+    const i = this.chosen[place];
+    row.show(place, i);
+    this.mark(row);
+    if (!row.element.isConnected) this.body.append(row.element);
+    this.undrawn.delete(row);
+    if (this.rows.finished(i)) { this.undrawn.add(row); this.drawLater(); }
     return row;
   }
 
-  verdict(i) {
-    const said = this.reviews.of(i);
-    if (!said) return this.reviews.isOld(i) ? h("span", { class: "quiet", text: "new take" }) : "";
-    const shown = { accepted: ["good", "✓ accepted"], rejected: ["bad", "✗ rejected"] }[said.verdict];
-    return h("span", { title: said.note || null }, shown ? h("span", { class: `badge ${shown[0]}`, text: shown[1] }) : "", said.note ? h("span", { class: "quiet", text: " ✎" }) : "");
+  /** Draw thumbnails, some a picture of the screen, and none while lines fly by: scrolling goes first. */
+  drawLater() {
+    this.drawing ??= requestAnimationFrame(() => {
+      this.drawing = undefined;
+      const some = performance.now() - this.flown > REST ? [...this.undrawn].slice(0, FEW) : [];
+      for (const row of some) { this.undrawn.delete(row); row.draw(); }
+      if (this.undrawn.size) this.drawLater();
+    });
   }
 
-  mark(row, place) {
-    row.classList.toggle("current", place === this.current);
-    row.setAttribute("aria-selected", String(place === this.current));
-    if (place === this.current) this.grid.setAttribute("aria-activedescendant", row.id);
+  mark(row) {
+    const is = row.place === this.current;
+    row.mark(is);
+    if (is) this.grid.setAttribute("aria-activedescendant", row.element.id);
   }
 
   drawHeads() {
