@@ -52,9 +52,9 @@ bench: .venv/test
 	$(PY) benchmarks/speed.py
 	$(PY) benchmarks/export_speed.py
 
-# Makes the embedded weights again: GRID is the folder of the recordings (see weights/embedded_v0.md).
+# Makes the embedded weights again: GRID is the folder of the recordings (see docs/training.md).
 train: .venv/torch
-	$(PY) -m a2f_batch.train --data $(GRID) --out weights/embedded_v0.onnx --seed 0
+	$(PY) -m a2f_batch train all --data $(GRID) --out weights/embedded_v1.onnx
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -2,7 +2,7 @@
 
     python benchmarks/post_quality.py GRID_FOLDER [--fps 30] [--profile default]
 
-GRID_FOLDER holds audio/, words.csv and curves.npz, as for `python -m a2f_batch.train`. The sentences are the recipe's held-out ones, the
+GRID_FOLDER holds audio/, words.csv and curves.npz, as for `a2f-batch train`. The sentences are the recipe's held-out ones, the
 engine is the embedded one; raw is what a face can show of its curves, 0 to 1. Jitter is the mean absolute second difference of the mouth
 channels that the engine moves; correlation is with the captured channel, over the frames of labelled words together, and over all: in
 pauses the speaker's mouth goes on moving (he breathes, purses his lips, gets ready), and a profile that stills it there can't follow.
@@ -25,7 +25,7 @@ from a2f_batch.post import Context
 from a2f_batch.post.clamp import Clamp
 from a2f_batch.post.closure_guard import ClosureGuard
 from a2f_batch.train.dataset import Corpus, read_corpus
-from a2f_batch.train.recipe import Recipe, split_sentences
+from a2f_batch.train.recipe import split_sentences
 
 
 @click.command()
@@ -36,7 +36,7 @@ from a2f_batch.train.recipe import Recipe, split_sentences
 def main(folder: Path, fps: int, native: int, profile: str) -> None:
     """Print the figures."""
     corpus = read_corpus(folder)
-    ids = split_sentences(list(corpus.sentences), Recipe())[2]
+    ids = split_sentences(list(corpus.sentences))[2]
     waves = [a2f.load_audio(folder / "audio" / f"{id}.flac") for id in ids]
     engine = a2f.load_engine("embedded", device="cpu")
     inferred = [clip.resample(fps) for clip in engine.infer(waves, fps=native or fps)]

@@ -2,7 +2,7 @@
 
     python benchmarks/qc_fit.py GRID_FOLDER MADE_FOLDER... > a2f_batch/qc/expected.json
 
-GRID_FOLDER as for `python -m a2f_batch.train`; a MADE_FOLDER, named such as 'espeak-de', holds sounds (flac) of one made voice. Targets are
+GRID_FOLDER as for `a2f-batch train`; a MADE_FOLDER, named such as 'espeak-de', holds sounds (flac) of one made voice. Targets are
 the finished curves of the embedded engine and, for GRID, also those captured from video; every curve of a line is brought to mean 0 and
 deviation 1. Each kind of voice counts as much as the next, and so does GRID, half for each of its targets.
 """

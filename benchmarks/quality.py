@@ -2,8 +2,8 @@
 
     python benchmarks/quality.py GRID_FOLDER [--speech .cache/speech/corpus] [--weights embedded] [--pictures out/quality]
 
-GRID_FOLDER holds audio/, words.csv and curves.npz, as for `python -m a2f_batch.train`; captured rows are measured on its held-out
-sentences. --speech holds synthetic speech with exact phone times (`python -m a2f_batch.train speech make`), of which only the held-out
+GRID_FOLDER holds audio/, words.csv and curves.npz, as for `a2f-batch train`; captured rows are measured on its held-out
+sentences. --speech holds synthetic speech with exact phone times (`a2f-batch train speech`), of which only the held-out
 voices and the held-out language are used. Captured rows and jitter are of the engine's own clip at 25 fps; the others of the clip after
 the default profile at 60 fps. Rhubarb is fetched with npm; --no-rhubarb leaves it out.
 """
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import rhubarb
 from quality_measures import Lips, best_threshold, closure_f1, correlation, jitter_ratio, likeness, still_percentile
-from quality_pictures import draw
+from quality_pictures import draw, draw_heads
 from quality_rhubarb import rhubarb_clip, smoothed
 
 import a2f_batch as a2f
@@ -28,7 +28,7 @@ from a2f_batch.audio import Waveform
 from a2f_batch.clip import FaceClip
 from a2f_batch.engines import describe
 from a2f_batch.train.dataset import Corpus, Sentence, Tracks, read_corpus, tracks_of
-from a2f_batch.train.recipe import SAMPLE_RATE, Recipe, split_sentences
+from a2f_batch.train.recipe import SAMPLE_RATE, split_sentences
 from a2f_batch.train.segments import corrected
 from a2f_batch.train.speech.utterance import Phone, Utterance, read_utterances
 
@@ -86,7 +86,7 @@ class Spoken:
 @click.option("--with-rhubarb/--no-rhubarb", default=True, help="Whether the peer is run too.")
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), default=Path(".cache"), help="Where the peer is kept.")
 @click.option("--most", default=12, show_default=True, help="Lines of each voice and language at most.")
-@click.option("--pictures", type=click.Path(file_okay=False, path_type=Path), help="Write six lines as PNG into this folder.")
+@click.option("--pictures", type=click.Path(file_okay=False, path_type=Path), help="Write six lines and the head as PNG there.")
 def main(folder: Path, root: Path, weights: tuple[str, ...], with_rhubarb: bool, cache: Path, most: int, pictures: Path | None) -> None:
     """Print the table, and the synthetic rows for each language."""
     captured, spoken = read_captured(folder), read_spoken(root, most)
@@ -116,6 +116,9 @@ def main(folder: Path, root: Path, weights: tuple[str, ...], with_rhubarb: bool,
         cells = [f"{some.recall:.3f} of {some.bilabials} / {some.false:.3f} / {some.area:.3f}" for some in counts]
         click.echo(f"| {key.replace(' ', ' | ', 1)} | {' | '.join(cells)} |")
     if pictures:
+        pictures.mkdir(parents=True, exist_ok=True)
+        shown = [line for line in spoken if line.utterance.corpus == "kokoro"][::max(len(spoken) // 12, 1)][:4]
+        draw_heads(pictures / "heads.png", shown, contestants[0].finished([line.wave for line in shown]))
         draw(pictures, contestants[0].raw, captured.held_out[:3], captured, contestants[0].finished, spoken[::max(len(spoken) // 3, 1)][:3])
 
 
@@ -139,7 +142,7 @@ def peer(program: Path) -> Contestant:
 def read_captured(folder: Path) -> Captured:
     """Read the GRID folder."""
     corpus = read_corpus(folder)
-    training, validation, held_out = split_sentences(list(corpus.sentences), Recipe())
+    training, validation, held_out = split_sentences(list(corpus.sentences))
     waves = {id: a2f.load_audio(folder / "audio" / f"{id}.flac") for id in validation + held_out}
     return Captured(corpus, tracks_of(corpus, training), [corpus.sentences[id] for id in held_out],
                     [corpus.sentences[id] for id in validation], waves)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from quality import Captured, Spoken
 
 SHOWN = ("jawOpen", "mouthClose", "mouthPucker", "mouthFunnel", "mouthRollLower")
+#: Sounds that a head is shown at, and how their phones begin.
+SAID = ("pbm", "fv", "aɑæ", "uʊw", "iɪ")
 Make = Callable[[Sequence[Waveform]], list[FaceClip]]
 
 
@@ -35,6 +37,32 @@ def draw(folder: Path, raw: Make, sentences: Sequence[Sentence], captured: Captu
         curves, _ = rule_curves(segments_of(line.phones, float(line.wave.duration)), times, visemes)
         title = f"{line.utterance.corpus} {line.utterance.language} {line.utterance.voice}: {line.utterance.text}, by rule (dashed)"
         _draw_line(folder / f"{line.utterance.set_name}_{line.utterance.id}.png", title, line.wave, line.phones, clip, times, curves)
+
+
+def draw_heads(path: Path, lines: Sequence[Spoken], clips: Sequence[FaceClip]) -> None:
+    """Write the default head saying the longest p, f, a, u and i of each line, a row a line; needs the extra [preview]."""
+    from matplotlib.figure import Figure
+
+    from a2f_batch.preview.actor import actor_of
+    from a2f_batch.preview.show import Stage
+    from a2f_batch.preview.take import Take
+    from a2f_batch.rig.head import default_head
+
+    head, stage = default_head(), Stage(300, 300)
+    actor = actor_of((head,), (head.targets,))
+    figure = Figure(figsize=(2.6 * len(SAID), 2.8 * len(lines)), layout="constrained")
+    for row, (line, clip) in enumerate(zip(lines, clips, strict=True)):
+        take = Take(clip, path, actor, clip.select(head.targets, missing=0.0).values, None)
+        for column, letters in enumerate(SAID):
+            axes = figure.add_subplot(len(lines), len(SAID), row * len(SAID) + column + 1)
+            axes.set_axis_off()
+            some = [phone for phone in line.phones if phone.ipa[:1] in letters]
+            if some:
+                phone = max(some, key=lambda phone: phone.end - phone.begin)
+                frame = min(round((phone.begin + phone.end) / 2 * float(clip.fps)), clip.n_frames - 1)
+                axes.imshow(stage.shoot(take, frame))
+                axes.set_title(f"{line.utterance.language}: {phone.ipa} at {phone.begin:.2f} s", fontsize=8)
+    figure.savefig(path, dpi=80)
 
 
 def _draw_line(path: Path, title: str, wave: Waveform, phones: Sequence[Phone], clip: FaceClip, times: Array, truth: Array) -> None:

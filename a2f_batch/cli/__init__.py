@@ -29,6 +29,7 @@ _COMMANDS = {
     "preview": "Make review videos and a contact sheet of rendered lines.",
     "plot": "Draw the curves of a clip, or how two clips differ.",
     "info": "Show what a clip or an exported animation holds.",
+    "train": "Train the embedded network again, or on data of your own.",
 }
 
 

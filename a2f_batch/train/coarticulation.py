@@ -89,7 +89,7 @@ def read_visemes(path: Path = PARAMETERS) -> Visemes:
     """Read the fitted parameters."""
     stored = json.loads(path.read_text(encoding="utf-8"))
     if stored["classes"] != list(NAMES) or stored["tracks"] != list(TRACKS):
-        raise ValueError(f"'{path}' was fitted to other visemes or tracks; run `python -m a2f_batch.train rules` again")
+        raise ValueError(f"'{path}' was fitted to other visemes or tracks; run `a2f-batch train rules` again")
     return Visemes(*(np.array(stored[name], dtype=np.float32) for name in ("targets", "strengths", "before", "after")))
 
 

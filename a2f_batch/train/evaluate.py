@@ -15,7 +15,6 @@ from a2f_batch.train.dataset import Array, Corpus, Sentence
 
 if TYPE_CHECKING:
     from a2f_batch.train.network import MouthNet
-    from a2f_batch.train.speech_network import SpeechNet
 
 #: A sentence -> its curves in the order of names/unitalker51.json at the corpus' rate, shape (frames, 51).
 Predict = Callable[[Sentence], Array]
@@ -83,7 +82,7 @@ def follow(weights: str, folder: Path, corpus: Corpus, ids: Iterable[str], fps: 
     return float(np.corrcoef(np.concatenate(found), np.concatenate(captured))[0, 1])
 
 
-def network_prediction(network: MouthNet | SpeechNet, finer: int = 1) -> Predict:
+def network_prediction(network: MouthNet, finer: int = 1) -> Predict:
     """Return how a network in torch, in evaluation mode, predicts, at `finer` times the corpus' rate."""
     import torch
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from a2f_batch.errors import A2FError
 from a2f_batch.export.atomic import replacing
 from a2f_batch.train.coarticulation import TRACKS, Visemes, rule_curves, speaking
 from a2f_batch.train.dataset import Array, Corpus, Tracks
@@ -112,7 +113,14 @@ def write_examples(examples: Sequence[Example], path: Path) -> None:
 
 
 def load_examples(path: Path) -> list[Example]:
-    """Read what `write_examples` wrote."""
+    """Read what `write_examples` wrote.
+
+    Raises:
+        A2FError: there is no such file (code 'train-corpus').
+    """
+    if not path.is_file():
+        raise A2FError(f"There are no examples to train on: '{path}' is not there.",
+                       "Make them: a2f-batch train examples --data GRID_FOLDER.", code="train-corpus")
     with np.load(path, allow_pickle=False) as stored:
         sounds, frames = stored["sounds"], stored["frames"]
         audio, goals, visemes = stored["audio"], stored["goals"], stored["visemes"]

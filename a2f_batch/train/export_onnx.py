@@ -17,7 +17,6 @@ from a2f_batch.names import vocabulary
 from a2f_batch.train.dataset import Array
 from a2f_batch.train.network import MouthNet
 from a2f_batch.train.recipe import AMPLITUDES, SAMPLE_RATE
-from a2f_batch.train.speech_network import SpeechNet
 
 OPSET = 17
 
@@ -25,7 +24,7 @@ OPSET = 17
 class Contract(nn.Module):
     """The network behind the contract's inputs and outputs: channels in the order of names/unitalker51.json, 0 where no track leads."""
 
-    def __init__(self, network: MouthNet | SpeechNet) -> None:
+    def __init__(self, network: MouthNet) -> None:
         super().__init__()
         self.network = network
         self.register_buffer("spreading", torch.from_numpy(spreading()))
@@ -45,7 +44,7 @@ def spreading() -> Array:
                     dtype=np.float32)
 
 
-def write_onnx(network: MouthNet | SpeechNet, path: Path) -> str:
+def write_onnx(network: MouthNet, path: Path) -> str:
     """Write the network to `path` and return the file's sha256.
 
     Raises:

@@ -1,4 +1,7 @@
-"""The embedded network: log-mel front end, dilated residual convolutions, and curves read off at exact frame times."""
+"""The embedded network: log-mel front end, dilated residual convolutions, and curves read off at exact frame times.
+
+Shut lips shape the curves inside it; a second head names the viseme while it learns.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from a2f_batch.train.dataset import Array
+from a2f_batch.train.phones import NAMES
 from a2f_batch.train.recipe import AMPLITUDES, SAMPLE_RATE
 
 WINDOW, HOP, FFT = 400, 160, 512  # 25 ms windows every 10 ms
@@ -74,7 +78,10 @@ class Block(nn.Module):
 
 
 class MouthNet(nn.Module):
-    """Waveform -> mouth tracks (in ARKit amplitude) and whether the lips are shut, at any frame rate.
+    """Waveform -> mouth tracks in ARKit amplitude, how shut the lips are, and viseme classes.
+
+    Captured curves and curves by rule are learned by the same outputs: the rules were fitted to the capture, channel by channel in its
+    own units, so that they need no scales of their own. The viseme head is for training only; it is not exported.
 
     Args:
         spread: standard deviation of each track in training: the output layer works in units of it.
@@ -82,14 +89,40 @@ class MouthNet(nn.Module):
 
     def __init__(self, width: int, dilations: Sequence[int], dropout: float, spread: Array | None = None) -> None:
         super().__init__()
-        n_tracks = len(AMPLITUDES)
         self.front = LogMel()
-        self.stem = nn.Sequential(nn.Conv1d(MELS, width, 2 * STRIDE + 1, stride=STRIDE, padding=STRIDE), nn.ReLU())
+        # Three layers on the way to 40 ms: what tells p from t and m from n is shorter than that.
+        half, most = (round(width * share / 8) * 8 for share in (0.5, 0.75))
+        self.stem = nn.Sequential(
+            nn.Conv1d(MELS, half, 3, padding=1, bias=False), nn.BatchNorm1d(half), nn.ReLU(),
+            nn.Conv1d(half, most, 5, stride=2, padding=2, bias=False), nn.BatchNorm1d(most), nn.ReLU(),
+            nn.Conv1d(most, width, 5, stride=STRIDE // 2, padding=2), nn.ReLU())
         self.blocks = nn.Sequential(*(Block(width, dilation, dropout) for dilation in dilations))
         self.head = nn.Sequential(nn.Conv1d(width, width, 3, padding=1), nn.ReLU(), nn.Dropout(dropout),
-                                  nn.Conv1d(width, SUBSTEPS * (n_tracks + 1), 1))
-        self.register_buffer("spread", torch.ones(n_tracks) if spread is None else torch.tensor(spread, dtype=torch.float32))
+                                  nn.Conv1d(width, SUBSTEPS * (len(AMPLITUDES) + 1), 1))
+        self.naming = nn.Conv1d(width, SUBSTEPS * len(NAMES), 1)
+        self.register_buffer("spread", torch.ones(len(AMPLITUDES)) if spread is None else torch.tensor(spread, dtype=torch.float32))
+        #: How sure of shut lips the network must be to shut them: gain and bias on the logit. It learns with the odds as they are (1, 0).
+        self.register_buffer("sealing", torch.tensor([1.0, 0.0]))
         self.jaw, self.close = list(AMPLITUDES).index("jawOpen"), list(AMPLITUDES).index("mouthClose")
+
+    def encode(self, audio: Tensor) -> Tensor:
+        """Return the encoder's steps, (batch, width, steps of 40 ms)."""
+        steps: Tensor = self.blocks(self.stem(self.front(audio)))
+        return steps
+
+    def read(self, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """Return tracks (batch, 2 * steps, tracks) and the logit of shut lips (batch, 2 * steps)."""
+        outputs = _side_by_side(self.head(steps))
+        tracks, shut = outputs[..., :-1] * self.get_buffer("spread"), outputs[..., -1:]
+        # Shut lips shape the curves: mouthClose takes jawOpen's value where they are.
+        jaw, close = tracks[..., self.jaw:self.jaw + 1], tracks[..., self.close:self.close + 1]
+        gain, bias = self.get_buffer("sealing").unbind()
+        close = close + torch.sigmoid(gain * shut + bias) * torch.relu(jaw - close)
+        return torch.cat([tracks[..., :self.close], close, tracks[..., self.close + 1:]], dim=-1), shut[..., 0]
+
+    def name(self, steps: Tensor) -> Tensor:
+        """Return the logits of the viseme classes, (batch, 2 * steps, classes)."""
+        return _side_by_side(self.naming(steps))
 
     def forward(self, audio: Tensor, n_frames: Tensor) -> tuple[Tensor, Tensor]:
         """Return tracks (batch, frames, tracks) and the logit of shut lips (batch, frames).
@@ -98,14 +131,8 @@ class MouthNet(nn.Module):
             audio: (batch, samples), normalised; frame i is at sample i * samples / n_frames.
             n_frames: the number of frames, an int64 scalar.
         """
-        steps = self.head(self.blocks(self.stem(self.front(audio)))).transpose(1, 2)
-        steps = steps.reshape(audio.shape[0], -1, steps.shape[2] // SUBSTEPS)
-        tracks, shut = steps[..., :-1] * self.get_buffer("spread"), steps[..., -1:]
-        # Shut lips shape the curves: mouthClose takes jawOpen's value where they are.
-        jaw, close = tracks[..., self.jaw:self.jaw + 1], tracks[..., self.close:self.close + 1]
-        close = close + torch.sigmoid(shut) * torch.relu(jaw - close)
-        curves = torch.cat([tracks[..., :self.close], close, tracks[..., self.close + 1:], shut], dim=-1)
-        frames = at_frames(curves, audio.shape[1], n_frames)
+        tracks, shut = self.read(self.encode(audio))
+        frames = at_frames(torch.cat([tracks, shut[..., None]], dim=-1), audio.shape[1], n_frames)
         return frames[..., :-1], frames[..., -1]
 
 
@@ -121,3 +148,9 @@ def at_frames(steps: Tensor, n_samples: int | Tensor, n_frames: Tensor) -> Tenso
     steps = torch.cat([steps, steps[:, -1:]], dim=1)  # the last one is held
     frames: Tensor = steps[:, left] * (1 - weight) + steps[:, left + 1] * weight
     return frames
+
+
+def _side_by_side(outputs: Tensor) -> Tensor:
+    """Return (batch, SUBSTEPS * channels, steps) as (batch, SUBSTEPS * steps, channels)."""
+    outputs = outputs.transpose(1, 2)
+    return outputs.reshape(outputs.shape[0], -1, outputs.shape[2] // SUBSTEPS)

@@ -2,43 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import soxr
 
 from a2f_batch.train.dataset import Array
 from a2f_batch.train.examples import RATE, Example
-from a2f_batch.train.recipe import SAMPLE_RATE
-
-
-@dataclass(frozen=True)
-class Sounds:
-    """How crops are changed. Shares are of all crops; a pair is a range that is drawn from evenly.
-
-    Attributes:
-        speed: played so many times faster (drawn on a logarithmic scale): tempo, pitch and formants together.
-        tilt: coefficient of a first-order filter, bright to dull.
-        band: upper edge in Hz of a telephone's or a codec's band; below it a lower edge of up to 300 Hz.
-        room: reverberation time, seconds.
-        noise_db: level of noise under the line.
-        gain_db: on the line's level, which its own pauses set.
-        clipped: level, in standard deviations of the line, beyond which a recording was cut off.
-    """
-
-    speed: tuple[float, float] = (0.8, 1.28)
-    speed_share: float = 0.5
-    tilt: tuple[float, float] = (-0.4, 0.6)
-    tilt_share: float = 0.4
-    band: tuple[float, float] = (3300.0, 7000.0)
-    band_share: float = 0.25
-    room: tuple[float, float] = (0.1, 0.5)
-    room_share: float = 0.2
-    noise_db: tuple[float, float] = (12.0, 50.0)
-    noise_share: float = 0.5
-    gain_db: tuple[float, float] = (-6.0, 6.0)
-    clipped: tuple[float, float] = (1.2, 4.0)
-    clipped_share: float = 0.1
+from a2f_batch.train.recipe import SAMPLE_RATE, Sounds
 
 
 def crop(example: Example, seconds: float, outputs: int, sounds: Sounds, random: np.random.Generator) -> tuple[Array, Array, Array]:

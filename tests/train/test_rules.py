@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from a2f_batch.errors import A2FError
 from a2f_batch.train.coarticulation import TRACKS, read_visemes, rule_curves
 from a2f_batch.train.examples import Example, finer, load_examples, write_examples
 from a2f_batch.train.phones import BILABIAL, CLASSES, ROUNDED, SPREAD, VOWELS, classes_of
+from a2f_batch.train.recipe import read_recipe
 from a2f_batch.train.segments import corrected, segments_of
-from a2f_batch.train.sounds import Sounds, changed, crop, noise
+from a2f_batch.train.sounds import changed, crop, noise
 from a2f_batch.train.speech.ipa import join_marks
 from a2f_batch.train.speech.utterance import Phone, Utterance, exists, read_utterances, write_utterance
 
@@ -143,7 +145,7 @@ def bursts(random: np.random.Generator, seconds: int = 6) -> Example:
 
 def test_curves_stay_with_their_sound_whatever_is_done_to_it(random: np.random.Generator) -> None:
     example = bursts(random)
-    hard = Sounds(speed_share=1, tilt_share=1, band_share=1, room_share=0, noise_share=1)
+    hard = replace(read_recipe().sounds, speed_share=1, tilt_share=1, band_share=1, room_share=0, noise_share=1)
     for _ in range(8):
         audio, goals, classes = crop(example, 2.56, 128, hard, random)
         assert audio.shape == (40960,)
@@ -158,7 +160,7 @@ def test_noise_has_unit_variance_and_changes_keep_the_length(random: np.random.G
     for _ in range(5):
         made = noise(20000, random)
         assert abs(float(made.std()) - 1) < 0.01
-        out = changed(made, Sounds(tilt_share=1, band_share=1, room_share=1, noise_share=1), random)
+        out = changed(made, replace(read_recipe().sounds, tilt_share=1, band_share=1, room_share=1, noise_share=1), random)
         assert out.shape == made.shape
         assert np.isfinite(out).all()
 

@@ -1,4 +1,4 @@
-"""Training of version 1 on lines that the test makes: about 20 s, needs the extras [torch] and [train] (`make test-torch`)."""
+"""Training on lines that the test makes: about 20 s, needs the extras [torch] and [train] (`make test-torch`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from a2f_batch.errors import A2FError
 from a2f_batch.names import vocabulary
 from a2f_batch.train.coarticulation import TRACKS
 from a2f_batch.train.examples import Example
-from a2f_batch.train.sounds import Sounds
+from a2f_batch.train.recipe import Recipe, read_recipe
 
 pytestmark = pytest.mark.torch
 
@@ -42,11 +42,11 @@ def lines() -> list[Example]:
     return made
 
 
-def tiny(**changes: object) -> object:
-    from a2f_batch.train.fit_speech import SpeechRecipe
-
-    recipe = SpeechRecipe(steps=60, batch=4, crop_seconds=1.28, rate=0.01, width=24, dilations=(1, 2), averaging=0.9, checkpoint_steps=10,
-                          sounds=Sounds(speed_share=0, room_share=0, band_share=0, tilt_share=0))
+def tiny(**changes: object) -> Recipe:
+    recipe = read_recipe()
+    plain = replace(recipe.sounds, speed_share=0, room_share=0, band_share=0, tilt_share=0, clipped_share=0)
+    recipe = replace(recipe, sealing=(1.0, 0.0), steps=60, batch=4, crop_seconds=1.28, rate=0.01, width=24, dilations=(1, 2), averaging=0.9,
+                     checkpoint_steps=10, sounds=plain)
     return replace(recipe, **changes)
 
 
@@ -54,9 +54,9 @@ def test_shut_lips_are_learned_into_the_channels_and_onnx_gives_what_torch_gives
     import torch
 
     from a2f_batch.train.export_onnx import Contract, write_onnx
-    from a2f_batch.train.fit_speech import fit_speech
+    from a2f_batch.train.fit import fit
 
-    network = fit_speech(lines, tiny())
+    network = fit(lines, tiny())
     path = tmp_path / "tiny.onnx"
     write_onnx(network, path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -86,30 +86,29 @@ def test_shut_lips_are_learned_into_the_channels_and_onnx_gives_what_torch_gives
 
 
 def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(lines: list[Example], tmp_path: Path) -> None:
-    from a2f_batch.train.fit_speech import fit_speech
+    from a2f_batch.train.fit import fit
 
     recipe = tiny(steps=4, checkpoint_steps=2)
-    whole = fit_speech(lines, recipe, tmp_path / "whole.pt").state_dict()
-    fit_speech(lines, recipe, tmp_path / "parts.pt", stop_after=0)
+    whole = fit(lines, recipe, tmp_path / "whole.pt").state_dict()
+    fit(lines, recipe, tmp_path / "parts.pt", stop_after=0)
     assert "step 2 " in (tmp_path / "parts.log").read_text()
     assert "step 4 " not in (tmp_path / "parts.log").read_text()
-    parts = fit_speech(lines, recipe, tmp_path / "parts.pt", workers=1).state_dict()
+    parts = fit(lines, recipe, tmp_path / "parts.pt", workers=1).state_dict()
     assert all(np.array_equal(whole[name].numpy(), parts[name].numpy()) for name in whole)
-    other = fit_speech(lines, tiny(steps=4, checkpoint_steps=2, seed=1)).state_dict()
+    other = fit(lines, tiny(steps=4, checkpoint_steps=2, seed=1)).state_dict()
     assert not np.array_equal(whole["head.3.weight"].numpy(), other["head.3.weight"].numpy())
     with pytest.raises(A2FError, match="another recipe"):
-        fit_speech(lines, tiny(steps=4, checkpoint_steps=2, seed=1), tmp_path / "parts.pt")
+        fit(lines, tiny(steps=4, checkpoint_steps=2, seed=1), tmp_path / "parts.pt")
 
 
 def test_starting_from_the_embedded_network_changes_nothing_at_first(lines: list[Example]) -> None:
     import torch
 
-    from a2f_batch.train.fit_speech import SpeechRecipe
-    from a2f_batch.train.speech_network import SpeechNet
+    from a2f_batch.train.network import MouthNet
     from a2f_batch.train.warm_start import start_from
 
-    recipe, weights = SpeechRecipe(), describe("embedded").weights
-    network = SpeechNet(recipe.width, recipe.dilations, recipe.dropout)
+    recipe, weights = read_recipe(), describe("embedded").weights
+    network = MouthNet(recipe.width, recipe.dilations, recipe.dropout)
     audio = np.stack([line.audio[:32000] for line in lines]).astype(np.float32) / 2000
     start_from(network, weights, audio)
     fresh = np.random.default_rng(3).standard_normal(32000).astype(np.float32)
@@ -118,7 +117,7 @@ def test_starting_from_the_embedded_network_changes_nothing_at_first(lines: list
     session = onnxruntime.InferenceSession(weights, providers=["CPUExecutionProvider"])
     wanted, = session.run(None, {"audio": fresh[None], "emo_id": np.array([10], np.int32), "time_steps": np.array([60], np.int32)})
     assert np.abs(found[0, :, JAW].numpy() - wanted[0, :, NAMES.index("jawOpen")]).max() < 1e-3
-    small = SpeechNet(24, (1, 2), 0.1)
+    small = MouthNet(24, (1, 2), 0.1)
     with pytest.raises(A2FError, match="other shapes"):
         start_from(small, weights, audio)
 

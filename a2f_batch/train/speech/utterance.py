@@ -101,4 +101,4 @@ def read_utterances(root: Path) -> Iterator[tuple[Utterance, Path]]:
         yield Utterance(**fields), path.with_suffix(".flac")
     if not found:
         raise A2FError(f"Reading the synthetic speech in '{root}': there is none.",
-                       "Make some with `python -m a2f_batch.train speech make`.", code="train-corpus")
+                       "Make some with `a2f-batch train speech`.", code="train-corpus")
