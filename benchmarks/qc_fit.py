@@ -1,4 +1,4 @@
-"""Fit the filter of a2f_batch/qc/expected.json: what a mouth does, from a sound's bands.
+"""Fit the network of a2f_batch/qc/expected.json: what a mouth does, from a sound's bands. It needs torch.
 
     python benchmarks/qc_fit.py GRID_FOLDER MADE_FOLDER... > a2f_batch/qc/expected.json
 
@@ -10,9 +10,10 @@ deviation 1. Each kind of voice counts as much as the next, and so does GRID, ha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -27,11 +28,11 @@ from a2f_batch.qc.expected import CURVES, heard, shown
 from a2f_batch.qc.sound import HOP_SECONDS, spectrum
 from a2f_batch.train.dataset import read_corpus
 
-RIDGE = 0.003
+HIDDEN, STEPS, LINES_A_STEP, RATE = 32, 3000, 24, 3e-3
 FPS = 30
 LEAST_DEVIATION = 0.005  # a curve that hardly moves teaches nothing
 MOST = {"espeak": 30, "kokoro": 9}  # sounds of a folder, by the kind that its name begins with
-Matrix = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float32]
 
 
 @click.command()
@@ -45,21 +46,47 @@ def main(grid: Path, made: tuple[Path, ...], lines: int, seed: int) -> None:
     kinds: dict[str, list[Path]] = {}
     for folder in made:
         kinds.setdefault(folder.name.partition("-")[0], []).append(folder)
-    sums = [_sums((wave, _finished(wave, engine)) for folder in folders for wave in _sounds(folder, random)) for folders in kinds.values()]
+    groups = [[_pair(wave, _finished(wave, engine)) for folder in folders for wave in _sounds(folder, random)]
+              for folders in kinds.values()]
     corpus = read_corpus(grid)
     chosen = random.permutation(list(corpus.sentences))[:lines].tolist()
     waves = {name: load_audio(grid / "audio" / f"{name}.flac") for name in chosen}
-    sums.append(0.5 * _sums((wave, _finished(wave, engine)) for wave in waves.values()))
     fps, captured = Fraction(corpus.fps), {name: corpus.sentences[name].captured for name in chosen}
-    sums.append(0.5 * _sums((waves[name], FaceClip(corpus.channels, captured[name], fps)) for name in chosen))
-    both = np.sum(sums, axis=0)
-    read = both.shape[1] - len(CURVES)
-    square, product = both[:, :read], both[:, read:]
-    weights = np.linalg.solve(square + np.eye(read) * square.trace() / read * RIDGE, product)
+    groups.append([_pair(wave, _finished(wave, engine)) for wave in waves.values()]
+                  + [_pair(waves[name], FaceClip(corpus.channels, captured[name], fps)) for name in chosen])
+    first, bias, second = _fit(groups, random)
     source = ("benchmarks/qc_fit.py: the embedded engine on espeak-ng, Piper (joe) and Kokoro voices and on the GRID corpus, speaker 1"
               " (CC BY 4.0; Cooke, Barker, Cunningham, Shao 2006), and the mouth captured there")
-    click.echo(json.dumps({"source": source, "weights": {curve: [float(f"{one:.4g}") for one in weights[:, i]]
-                                                         for i, curve in enumerate(CURVES)}}))
+    click.echo(json.dumps({"source": source, "hidden": _rounded(first), "bias": _rounded(bias),
+                           "curves": {curve: _rounded(second[:, i]) for i, curve in enumerate(CURVES)}}))
+
+
+def _rounded(values: Matrix) -> Any:
+    return [_rounded(one) for one in values] if values.ndim > 1 else [float(f"{one:.4g}") for one in values]
+
+
+def _fit(groups: list[list[tuple[Matrix, Matrix]]], random: np.random.Generator) -> tuple[Matrix, Matrix, Matrix]:
+    """Return the network's weights; each group counts as much as the next, each line is compared about its own mean."""
+    import torch
+
+    torch.set_num_threads(2)
+    read, curves = groups[0][0][0].shape[1], len(CURVES)
+    first = torch.tensor(random.standard_normal((read, HIDDEN)) * read ** -0.5, dtype=torch.float32, requires_grad=True)
+    bias = torch.zeros(HIDDEN, requires_grad=True)
+    second = torch.tensor(random.standard_normal((HIDDEN, curves)) * HIDDEN ** -0.5, dtype=torch.float32, requires_grad=True)
+    optimiser = torch.optim.AdamW([first, bias, second], lr=RATE, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
+    for _ in range(STEPS):
+        some = [groups[k][int(random.integers(len(groups[k])))] for k in random.integers(len(groups), size=LINES_A_STEP)]
+        error = torch.zeros(())
+        for bands, wanted in some:
+            found = torch.relu(torch.from_numpy(bands) @ first + bias) @ second
+            error = error + (found - found.mean(dim=0) - torch.from_numpy(wanted)).square().mean()
+        optimiser.zero_grad()
+        (error / len(some)).backward()  # type: ignore[no-untyped-call, unused-ignore]
+        optimiser.step()
+        schedule.step()
+    return tuple(one.detach().numpy() for one in (first, bias, second))  # type: ignore[return-value, unused-ignore]
 
 
 def _sounds(folder: Path, random: np.random.Generator) -> Iterator[Waveform]:
@@ -74,20 +101,15 @@ def _finished(wave: Waveform, engine: Engine) -> FaceClip:
     return post(raw, "default", wave=wave)
 
 
-def _sums(pairs: Iterable[tuple[Waveform, FaceClip]]) -> Matrix:
-    """Return the mean products of what is read with itself and with the curves, shape (read, read + curves)."""
-    total, count = np.zeros((0, 0)), 0
-    for wave, clip in pairs:
-        read = heard(spectrum(wave.samples, wave.rate).bands)
-        times, curves = np.arange(len(read)) * HOP_SECONDS, shown(clip)
-        seen = np.stack([np.interp(times, clip.times(), curves[name]) for name in CURVES], axis=1)
-        seen -= seen.mean(axis=0)
-        deviation = seen.std(axis=0)
-        seen = np.where(deviation > LEAST_DEVIATION, seen / np.maximum(deviation, LEAST_DEVIATION), 0)
-        read = read - read.mean(axis=0)
-        one = read.T @ np.concatenate([read, seen], axis=1)
-        total, count = (total + one if total.size else one), count + len(read)
-    return np.asarray(total / count, dtype=np.float64)
+def _pair(wave: Waveform, clip: FaceClip) -> tuple[Matrix, Matrix]:
+    """Return what is read, shape (hops, read), and the curves about their means in units of their deviation, shape (hops, curves)."""
+    read = heard(spectrum(wave.samples, wave.rate).bands)
+    times, curves = np.arange(len(read)) * HOP_SECONDS, shown(clip)
+    seen = np.stack([np.interp(times, clip.times(), curves[name]) for name in CURVES], axis=1)
+    seen -= seen.mean(axis=0)
+    deviation = seen.std(axis=0)
+    seen = np.where(deviation > LEAST_DEVIATION, seen / np.maximum(deviation, LEAST_DEVIATION), 0)
+    return read.astype(np.float32), seen.astype(np.float32)
 
 
 if __name__ == "__main__":

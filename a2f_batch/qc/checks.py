@@ -61,7 +61,7 @@ CHECKS: dict[str, Check] = {check.code: check for check in (
     # sound and mouth
     Check("out-of-step", "lag", 100.0, 0.0, "The mouth is {value} off its sound (most: {level}).",
           "Compare the sound with the one that was rendered; render the line again (--force --only LINE).", 2.0, either=True),
-    Check("unrelated", "likeness", 0.54, 1.0, "The mouth does not go with the sound: likeness {value} (least: {level}).",
+    Check("unrelated", "likeness", 0.42, 1.0, "The mouth does not go with the sound: likeness {value} (least: {level}).",
           "Check that sound and curves are the same line's; render it again (--force --only LINE).", 3.0),
     Check("still-mouth", "still", 0.25, 0.0, "The mouth stands still for {value} while somebody speaks (most: {level}).", _CURVES, 3.0),
     Check("moves-in-silence", "silence_motion", 0.1, 0.0, "The mouth moves where nobody speaks: {value} (most: {level}).",

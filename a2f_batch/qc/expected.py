@@ -1,6 +1,6 @@
-"""What a sound asks a mouth to do: four curves, each a fixed linear filter over the bands' levels around a moment.
+"""What a sound asks a mouth to do: four curves, read by a small fixed network from the bands' levels around a moment.
 
-The filter was fitted by ridge regression (`benchmarks/qc_fit.py`) to what our engine makes of made voices in 24 languages and of the GRID
+Its one hidden layer was fitted (`benchmarks/qc_fit.py`) to what our engine makes of made voices in 24 languages and of the GRID
 corpus, and to the mouth captured from video there. It draws no face; it knows the mouth well enough to tell this line's from another's.
 """
 
@@ -31,7 +31,8 @@ _FILE = "expected.json"
 
 
 def heard(bands: Curve) -> Curve:
-    """Return what the filter reads: levels in units of 20 dB against the line's own loud moments, at every tap, shape (hops, bands x taps).
+    """Return what the network reads: levels in units of 20 dB against the line's own loud moments, at every tap,
+    shape (hops, bands x taps).
 
     Args:
         bands: see `sound.Spectrum`.
@@ -45,7 +46,8 @@ def heard(bands: Curve) -> Curve:
 
 def expected(bands: Curve) -> Curve:
     """Return the curves that a sound asks for at every hop, each up to a factor and an offset, shape (hops, curves)."""
-    return np.asarray(heard(bands) @ _weights(), dtype=np.float64)
+    first, bias, second = _weights()
+    return np.asarray(np.maximum(heard(bands) @ first + bias, 0) @ second, dtype=np.float64)
 
 
 def shown(clip: FaceClip) -> dict[str, Curve]:
@@ -56,9 +58,11 @@ def shown(clip: FaceClip) -> dict[str, Curve]:
 
 
 @cache
-def _weights() -> Curve:
+def _weights() -> tuple[Curve, Curve, Curve]:
+    """Return the hidden layer's weights (read, hidden) and bias (hidden,), and the curves' (hidden, curves)."""
     content = json.loads(files(__package__).joinpath(_FILE).read_text(encoding="utf-8"))
-    weights = np.array([content["weights"][curve] for curve in CURVES], dtype=np.float64).T
-    if weights.shape != (len(TAPS) * (len(BAND_HZ) - 1), len(CURVES)):
-        raise ValueError(f"{_FILE} holds weights of shape {weights.shape}")
-    return weights
+    first, bias = (np.array(content[name], dtype=np.float64) for name in ("hidden", "bias"))
+    second = np.array([content["curves"][curve] for curve in CURVES], dtype=np.float64).T
+    if first.shape != (len(TAPS) * (len(BAND_HZ) - 1), len(bias)) or second.shape != (len(bias), len(CURVES)):
+        raise ValueError(f"{_FILE} holds weights of shapes {first.shape}, {bias.shape} and {second.shape}")
+    return first, bias, second

@@ -20,7 +20,7 @@ AROUND_SECONDS = 0.2
 REACH_SECONDS = 0.4
 #: Up to here a shift is a matter of taste; beyond, it must be better than none by `DOUBT_SECONDS` / length.
 NEAR_SECONDS = 0.1
-DOUBT_SECONDS = 0.05
+DOUBT_SECONDS = 0.09
 #: What the best of all shifts may win by chance: this / length.
 CHANCE_SECONDS = 0.12
 #: Independent moments in a second of speech: about one a sound.

