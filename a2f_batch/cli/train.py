@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from a2f_batch.batch.run import check_writable
 from a2f_batch.cli.errors import DONE, reported
 from a2f_batch.errors import A2FError
 
@@ -133,6 +134,7 @@ def everything(folder: Path, recipe_file: Path | None, work: Path, out: Path, th
     """Make the speech, the examples and the weights; stopped, the same command goes on."""
     from a2f_batch.train.recipe import EMBEDDED, read_recipe
 
+    check_writable(out.parent)
     recipe = read_recipe(recipe_file or EMBEDDED)
     with _extras():
         from a2f_batch.train.speech.make import make
@@ -194,6 +196,7 @@ def _fit(recipe_file: Path | None, work: Path, out: Path, start: Path | None, th
         from a2f_batch.train.fit import fit as train
         from a2f_batch.train.recipe import EMBEDDED, read_recipe
 
+    check_writable(out.parent)  # before an hour of training, not after it
     recipe = read_recipe(recipe_file or EMBEDDED)
     recipe = replace(recipe, steps=steps or recipe.steps, rate=rate or recipe.rate)
     network = train(load_examples(work / "examples.npz"), recipe, work / f"{out.stem}.pt", stop_after=minutes and minutes * 60,
