@@ -48,7 +48,7 @@ def test_the_table_sorts_and_filters(page, demo):
 
 def test_every_line_has_its_thumbnail(page):
     page.wait("document.querySelectorAll('.body canvas').length === 8 && [...document.querySelectorAll('.body canvas')].every((one) =>"
-              " one.getContext('2d').getImageData(0, 0, one.width, one.height).data.some(Boolean))")
+              " one.getContext('2d', { willReadFrequently: true }).getImageData(0, 0, one.width, one.height).data.some(Boolean))")
     painted = page.js("[...document.querySelectorAll('.body canvas')].map((one) => one.toDataURL())")
     assert len(set(painted)) == 8
 
