@@ -28,6 +28,16 @@ _THREADS = click.option("--threads", type=click.IntRange(min=1), default=2, show
                         help="Of torch; the same number gives the same weights.")
 
 
+@contextmanager
+def _extras() -> Iterator[None]:
+    """Turn a missing library of the extras into what to install."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise A2FError(f"Training needs the package '{error.name}', which is not installed.",
+                       "pip install 'a2f-batch[cpu,torch,train,speech]'", code="extra-missing") from error
+
+
 @click.group("train")
 def command() -> None:
     """Train the embedded network again, or on data of your own (extras [torch,train,speech]).
@@ -54,6 +64,7 @@ def command() -> None:
 @click.option("--share", nargs=2, type=click.IntRange(min=1), default=(1, 1), metavar="I N",
               help="Make the I-th of N shares; the other shares' processes fill the same folder at the same time.")
 @reported
+@_extras()
 def speech(recipe_file: Path | None, work: Path, corpus: str | None, minutes: float | None, share: tuple[int, int]) -> int:
     """Make synthetic speech with exact phone times, and say how much there is of each language."""
     from a2f_batch.train.recipe import EMBEDDED, read_recipe
@@ -61,12 +72,11 @@ def speech(recipe_file: Path | None, work: Path, corpus: str | None, minutes: fl
     recipe = read_recipe(recipe_file or EMBEDDED)
     if share[0] > share[1]:
         raise click.BadParameter(f"there is no share {share[0]} of {share[1]}.", param_hint="'--share'")
-    with _extras():
-        from a2f_batch.train.speech.make import make, report
+    from a2f_batch.train.speech.make import make, report
 
-        for name in [corpus] if corpus else recipe.speech_minutes:
-            new = make(name, work / "corpus", work / "get", minutes or recipe.speech_minutes[name], recipe.seed, share)
-            click.echo(f"{new} new utterances of {name}.")
+    for name in [corpus] if corpus else recipe.speech_minutes:
+        new = make(name, work / "corpus", work / "get", minutes or recipe.speech_minutes[name], recipe.seed, share)
+        click.echo(f"{new} new utterances of {name}.")
     click.echo(report(work / "corpus"))
     return DONE
 
@@ -76,14 +86,14 @@ def speech(recipe_file: Path | None, work: Path, corpus: str | None, minutes: fl
 @click.option("--out", type=_FILE, default=Path("a2f_batch/train/visemes.json"), show_default=True, help="The parameters' file.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @reported
+@_extras()
 def rules(folder: Path, out: Path, seed: int) -> int:
     """Fit the co-articulation model, phones to curves, to the captured training sentences."""
-    with _extras():
-        from a2f_batch.train.coarticulation import write_visemes
-        from a2f_batch.train.dataset import read_corpus, tracks_of
-        from a2f_batch.train.fit_rules import fit_rules, likeness
-        from a2f_batch.train.grid_phones import grid_phones
-        from a2f_batch.train.recipe import split_sentences
+    from a2f_batch.train.coarticulation import write_visemes
+    from a2f_batch.train.dataset import read_corpus, tracks_of
+    from a2f_batch.train.fit_rules import fit_rules, likeness
+    from a2f_batch.train.grid_phones import grid_phones
+    from a2f_batch.train.recipe import split_sentences
 
     corpus = read_corpus(folder)
     training, validation, _ = split_sentences(list(corpus.sentences))
@@ -100,6 +110,7 @@ def rules(folder: Path, out: Path, seed: int) -> int:
 @_DATA
 @_WORK
 @reported
+@_extras()
 def examples(folder: Path, work: Path) -> int:
     """Lay captured sentences and synthetic speech with its curves by rule into one file for `fit`."""
     _examples(folder, work)
@@ -116,6 +127,7 @@ def examples(folder: Path, work: Path) -> int:
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Peak of the learning rate, instead of the recipe's.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so many; the same command goes on from there.")
 @reported
+@_extras()
 def fit(recipe_file: Path | None, work: Path, out: Path, start: Path | None, threads: int, steps: int | None, rate: float | None,
         minutes: float | None) -> int:
     """Train on the examples, and write the weights."""
@@ -130,17 +142,17 @@ def fit(recipe_file: Path | None, work: Path, out: Path, start: Path | None, thr
 @_OUT
 @_THREADS
 @reported
+@_extras()
 def everything(folder: Path, recipe_file: Path | None, work: Path, out: Path, threads: int) -> int:
     """Make the speech, the examples and the weights; stopped, the same command goes on."""
     from a2f_batch.train.recipe import EMBEDDED, read_recipe
 
     check_writable(out.parent)
     recipe = read_recipe(recipe_file or EMBEDDED)
-    with _extras():
-        from a2f_batch.train.speech.make import make
+    from a2f_batch.train.speech.make import make
 
-        for name, minutes in recipe.speech_minutes.items():
-            make(name, work / "corpus", work / "get", minutes, recipe.seed)
+    for name, minutes in recipe.speech_minutes.items():
+        make(name, work / "corpus", work / "get", minutes, recipe.seed)
     if not (work / "examples.npz").exists():
         _examples(folder, work)
     _fit(recipe_file, work, out, None, threads, None, None, None)
@@ -151,6 +163,7 @@ def everything(folder: Path, recipe_file: Path | None, work: Path, out: Path, th
 @_DATA
 @click.option("--weights", default="embedded", show_default=True, help="As load_engine takes them: a name, or a description's path.")
 @reported
+@_extras()
 def evaluate(folder: Path, weights: str) -> int:
     """Measure weights, run by the engine as users run it, on the captured sentences that training never saw."""
     from a2f_batch.train.dataset import read_corpus
@@ -168,12 +181,11 @@ def evaluate(folder: Path, weights: str) -> int:
 
 
 def _examples(folder: Path, work: Path) -> None:
-    with _extras():
-        from a2f_batch.train.coarticulation import read_visemes
-        from a2f_batch.train.dataset import read_corpus, tracks_of
-        from a2f_batch.train.examples import captured_examples, rule_examples, write_examples
-        from a2f_batch.train.grid_phones import grid_phones
-        from a2f_batch.train.recipe import HELD_OUT, SAMPLE_RATE, VALIDATION, split_sentences
+    from a2f_batch.train.coarticulation import read_visemes
+    from a2f_batch.train.dataset import read_corpus, tracks_of
+    from a2f_batch.train.examples import captured_examples, rule_examples, write_examples
+    from a2f_batch.train.grid_phones import grid_phones
+    from a2f_batch.train.recipe import HELD_OUT, SAMPLE_RATE, VALIDATION, split_sentences
 
     corpus = read_corpus(folder)
     training, _, _ = split_sentences(list(corpus.sentences))
@@ -190,30 +202,22 @@ def _examples(folder: Path, work: Path) -> None:
 
 def _fit(recipe_file: Path | None, work: Path, out: Path, start: Path | None, threads: int, steps: int | None, rate: float | None,
          minutes: float | None) -> None:
-    with _extras():
-        from a2f_batch.train.examples import load_examples
-        from a2f_batch.train.export_onnx import write_description, write_onnx
-        from a2f_batch.train.fit import fit as train
-        from a2f_batch.train.recipe import EMBEDDED, read_recipe
+    from a2f_batch.train.examples import load_examples
+    from a2f_batch.train.export_onnx import write_description, write_onnx
+    from a2f_batch.train.fit import fit as train
+    from a2f_batch.train.recipe import EMBEDDED, read_recipe
 
     check_writable(out.parent)  # before an hour of training, not after it
     recipe = read_recipe(recipe_file or EMBEDDED)
     recipe = replace(recipe, steps=steps or recipe.steps, rate=rate or recipe.rate)
     network = train(load_examples(work / "examples.npz"), recipe, work / f"{out.stem}.pt", stop_after=minutes and minutes * 60,
                     start=start, threads=threads, workers=1)
+    if network is None:
+        click.echo(f"Stopped after {minutes:g} minutes, before the last step: no weights were written. The same command goes on.")
+        return
     sha256 = write_onnx(network, out)
     changes = "".join(f" --{name} {value}" for name, value in (("steps", steps), ("rate", rate), ("start", start and start.name)) if value)
     write_description(out, sha256=sha256, source=f"a2f-batch train fit{changes} --threads {threads} on GRID speaker 1 (Cooke, Barker, "
                       "Cunningham, Shao 2006; CC BY 4.0) and synthetic speech of Kokoro-82M (Apache-2.0), Piper en_US-joe (CC0) and "
                       "espeak-ng; see the model card")
     click.echo(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB, sha256 {sha256}).")
-
-
-@contextmanager
-def _extras() -> Iterator[None]:
-    """Turn a missing library of the extras into what to install."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise A2FError(f"Training needs the package '{error.name}', which is not installed.",
-                       "pip install 'a2f-batch[cpu,torch,train,speech]'", code="extra-missing") from error

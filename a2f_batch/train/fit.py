@@ -43,8 +43,8 @@ class Batches(Dataset[Crops]):
 
 
 def fit(examples: Sequence[Example], recipe: Recipe, checkpoint: Path | None = None, *, stop_after: float | None = None,
-               start: Path | None = None, threads: int = 1, workers: int = 0) -> MouthNet:
-    """Train, or go on from `checkpoint` if it is there, and return the averaged network in evaluation mode.
+        start: Path | None = None, threads: int = 1, workers: int = 0) -> MouthNet | None:
+    """Train, or go on from `checkpoint` if it is there, and return the averaged network in evaluation mode; None if stopped early.
 
     A step draws from its own number alone, so a run that was stopped ends with the weights of one that was not.
 
@@ -97,8 +97,8 @@ def fit(examples: Sequence[Example], recipe: Recipe, checkpoint: Path | None = N
         bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}")
         if (step + 1) % recipe.checkpoint_steps == 0 or step + 1 == recipe.steps:
             _save(checkpoint, recipe, step + 1, parts, losses[-recipe.checkpoint_steps:], terms)
-            if stop_after is not None and time.monotonic() - began > stop_after:
-                break
+            if stop_after is not None and time.monotonic() - began > stop_after and step + 1 < recipe.steps:
+                return None
     kept = average.module
     assert isinstance(kept, MouthNet)
     kept.eval()
@@ -155,7 +155,7 @@ def _save(checkpoint: Path | None, recipe: Recipe, step: int, parts: dict[str, o
         return
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     with replacing(checkpoint) as file:
-        torch.save({"recipe": repr(asdict(recipe)), "step": step,
+        torch.save({"recipe": _learned_by(recipe), "step": step,
                     **{name: part.state_dict() for name, part in parts.items()}}, file)  # type: ignore[attr-defined]
     with checkpoint.with_suffix(".log").open("a", encoding="utf-8") as log:
         now = " ".join(f"{name} {float(term.detach()):.3f}" for name, term in terms.items())
@@ -166,9 +166,14 @@ def _resume(checkpoint: Path | None, recipe: Recipe, parts: dict[str, object]) -
     if checkpoint is None or not checkpoint.exists():
         return 0
     stored = torch.load(checkpoint, weights_only=True)
-    if stored["recipe"] != repr(asdict(recipe)):
+    if stored["recipe"] != _learned_by(recipe):
         raise A2FError(f"Going on from '{checkpoint}': it was written by another recipe.", "Give another --checkpoint, or delete it.",
                        code="train-weights")
     for name, part in parts.items():
         part.load_state_dict(stored[name])  # type: ignore[attr-defined]
     return int(stored["step"])
+
+
+def _learned_by(recipe: Recipe) -> str:
+    """Return the recipe without what is set after the last step: `fit` again with another sealing only writes the weights anew."""
+    return repr({name: value for name, value in asdict(recipe).items() if name != "sealing"})

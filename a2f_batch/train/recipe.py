@@ -138,11 +138,7 @@ def read_recipe(path: Path = EMBEDDED) -> Recipe:
     sounds = stored.pop("sounds", {})
     if not isinstance(sounds, dict):
         raise _wrong(path, "'sounds' is no table")
-    return Recipe(sounds=_given(Sounds, sounds, path), **_values(Recipe, stored, path))
-
-
-def _given(kind: type[Sounds], stored: Mapping[str, Any], path: Path) -> Sounds:
-    return kind(**_values(kind, stored, path))
+    return Recipe(sounds=Sounds(**_values(Sounds, sounds, path)), **_values(Recipe, stored, path))
 
 
 def _values(kind: type[Sounds] | type[Recipe], stored: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -90,13 +90,17 @@ def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(lines: list[Exa
 
     recipe = tiny(steps=4, checkpoint_steps=2)
     whole = fit(lines, recipe, tmp_path / "whole.pt").state_dict()
-    fit(lines, recipe, tmp_path / "parts.pt", stop_after=0)
+    assert fit(lines, recipe, tmp_path / "parts.pt", stop_after=0) is None  # half-trained weights are nobody's
     assert "step 2 " in (tmp_path / "parts.log").read_text()
     assert "step 4 " not in (tmp_path / "parts.log").read_text()
     parts = fit(lines, recipe, tmp_path / "parts.pt", workers=1).state_dict()
     assert all(np.array_equal(whole[name].numpy(), parts[name].numpy()) for name in whole)
     other = fit(lines, tiny(steps=4, checkpoint_steps=2, seed=1)).state_dict()
     assert not np.array_equal(whole["head.3.weight"].numpy(), other["head.3.weight"].numpy())
+    # What is set after the last step needs no step again.
+    resealed = fit(lines, tiny(steps=4, checkpoint_steps=2, sealing=(2.0, 1.0)), tmp_path / "parts.pt").state_dict()
+    assert resealed.pop("sealing").tolist() == [2.0, 1.0]
+    assert all(np.array_equal(parts[name].numpy(), resealed[name].numpy()) for name in resealed)
     with pytest.raises(A2FError, match="another recipe"):
         fit(lines, tiny(steps=4, checkpoint_steps=2, seed=1), tmp_path / "parts.pt")
 
