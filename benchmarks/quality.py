@@ -155,7 +155,7 @@ def read_spoken(root: Path, most: int) -> list[Spoken]:
     for utterance, path in read_utterances(root):
         if utterance.split != "train" and counts.setdefault(utterance.set_name, 0) < most:
             counts[utterance.set_name] += 1
-            lines.append(Spoken(utterance, corrected(utterance.phones, utterance.corpus), a2f.load_audio(path)))
+            lines.append(Spoken(utterance, corrected(utterance.phones, utterance.corpus, utterance.language), a2f.load_audio(path)))
     return lines
 
 

@@ -41,7 +41,7 @@ BOUNDS: tuple[tuple[tuple[str, ...], str, float, float], ...] = (
     (("AA", "AX", "ER"), "mouthFunnel", -0.1, 0.15),
     (("TH", "T", "S", "CH", "K", "R", "J"), "mouthPress", -0.1, 0.08),
     (("TH", "T", "K", "J"), "mouthPucker", -0.1, 0.10),
-    (("F",), "mouthRollLower", 0.20, 1.0),
+    (("F",), "mouthRollLower", 0.40, 1.0),
     (("F",), "mouthUpperUp", 0.08, 1.0),
     (("P",), "mouthPress", 0.15, 1.0),
     (("P",), "jawOpen", 0.0, 0.15),

@@ -84,7 +84,7 @@ def rule_example(utterance: Utterance, path: Path, visemes: Visemes) -> Example:
     """Return a synthetic utterance with its curves by rule."""
     audio, rate = soundfile.read(path, dtype="float32")
     assert rate == SAMPLE_RATE, "utterances are written at this rate"
-    line = segments_of(corrected(utterance.phones, utterance.corpus), len(audio) / rate)
+    line = segments_of(corrected(utterance.phones, utterance.corpus, utterance.language), len(audio) / rate)
     times = np.arange(len(audio) * RATE // rate) / RATE
     curves, shut = rule_curves(line, times, visemes)
     opening = np.maximum(curves[:, TRACKS.index("jawOpen")] - curves[:, TRACKS.index("mouthClose")], 0)

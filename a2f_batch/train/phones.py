@@ -35,6 +35,9 @@ BILABIAL = frozenset("pbm")
 #: The benchmark's two sides: rounded against spread.
 ROUNDED = frozenset("uowy")
 SPREAD = frozenset("ie")
+#: (language, phone as espeak-ng writes it, and so Kokoro) -> what is said: neither language rounds a front vowel. It is Russian's "ery" and
+#: the last e of a Brazilian word.
+MISWRITTEN = {("ru", "y"): "ɨ", ("pt-br", "y"): "i"}
 #: Unrounded in spite of their class' company.
 _UNROUNDED_BACK = {"ɤ": "AX", "ɯ": "I"}
 _BY_LETTER = {letter: name for name, letters in CLASSES.items() for letter in letters} | _UNROUNDED_BACK

@@ -54,6 +54,7 @@ class Sounds:
 
     Attributes:
         speed: played so many times faster (drawn on a logarithmic scale): tempo, pitch and formants together.
+        pause_share: drawn so that up to half of the crop may be silence before the line begins or after its end.
         tilt: coefficient of a first-order filter, bright to dull.
         band: upper edge in Hz of a telephone's or a codec's band; below it a lower edge of up to 300 Hz.
         room: reverberation time, seconds.
@@ -64,6 +65,7 @@ class Sounds:
 
     speed: tuple[float, float]
     speed_share: float
+    pause_share: float
     tilt: tuple[float, float]
     tilt_share: float
     band: tuple[float, float]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from a2f_batch.train.phones import NAMES, VOWELS, classes_of
+from a2f_batch.train.phones import MISWRITTEN, NAMES, VOWELS, classes_of
 from a2f_batch.train.speech.utterance import Phone
 
 #: How much later than the sound a synthesizer's times are, seconds, measured as the shift that makes phones differ most in their log-mel
@@ -35,10 +35,11 @@ class Segments:
     ends: npt.NDArray[np.float64]
 
 
-def corrected(phones: Iterable[Phone], corpus: str) -> tuple[Phone, ...]:
-    """Return the phones of a synthesizer at the times where their sound is."""
+def corrected(phones: Iterable[Phone], corpus: str, language: str) -> tuple[Phone, ...]:
+    """Return the phones of a synthesizer as they are said, at the times where their sound is."""
     lag = LAGS[corpus]
-    moved = [Phone(phone.ipa, max(phone.begin - lag, 0.0), max(phone.end - lag, 0.0)) for phone in phones]
+    moved = [Phone(MISWRITTEN.get((language, phone.ipa), phone.ipa), max(phone.begin - lag, 0.0), max(phone.end - lag, 0.0))
+             for phone in phones]
     if corpus == "espeak":
         for i, phone in enumerate(moved):
             if phone.ipa[0] in "ptkcq":

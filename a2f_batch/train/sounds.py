@@ -7,7 +7,10 @@ import soxr
 
 from a2f_batch.train.dataset import Array
 from a2f_batch.train.examples import RATE, Example
+from a2f_batch.train.phones import NAMES
 from a2f_batch.train.recipe import SAMPLE_RATE, Sounds
+
+_TO_REST_SECONDS = 0.2
 
 
 def crop(example: Example, seconds: float, outputs: int, sounds: Sounds, random: np.random.Generator) -> tuple[Array, Array, Array]:
@@ -23,7 +26,10 @@ def crop(example: Example, seconds: float, outputs: int, sounds: Sounds, random:
         speed = 1.0
     line = len(example.audio) / SAMPLE_RATE
     wanted = seconds * speed
-    begin = random.uniform(0, line - wanted) if line > wanted else -random.uniform(0, wanted - line)
+    if random.random() < sounds.pause_share:
+        begin = random.uniform(-wanted / 2, line - wanted / 2)
+    else:
+        begin = random.uniform(0, line - wanted) if line > wanted else -random.uniform(0, wanted - line)
     first = round(begin * SAMPLE_RATE)
     taken = np.zeros(round(wanted * SAMPLE_RATE), dtype=np.float32)
     inside = example.audio[max(first, 0):max(first, 0) + len(taken) - max(-first, 0)].astype(np.float32) / 2000.0
@@ -35,13 +41,18 @@ def crop(example: Example, seconds: float, outputs: int, sounds: Sounds, random:
 
 
 def _read_off(example: Example, at: Array) -> tuple[Array, Array]:
-    """Return goals and classes at fractional frames; before and after the line a captured face holds, a ruled one rests."""
+    """Return goals and classes at fractional frames; before and after the line the face goes to rest: its lips together, the others 0."""
     last = len(example.goals) - 1
     held = np.clip(at, 0, last)
     left = np.minimum(held.astype(np.int64), last - 1)
     weight = (held - left)[:, None].astype(np.float32)
     goals = example.goals[left] * (1 - weight) + example.goals[left + 1] * weight
-    classes = example.visemes[np.round(held).astype(np.int64)].astype(np.float32)
+    # A sentence was cut out of a longer recording, so that its face may be on the move where it ends.
+    resting = np.clip(np.abs(at - held) / (_TO_REST_SECONDS * RATE), 0, 1)
+    resting = (resting * resting * (3 - 2 * resting))[:, None]
+    goals = goals * (1 - resting)
+    goals[:, -1:] += resting
+    classes = np.where(resting[:, 0] < 0.5, example.visemes[np.round(held).astype(np.int64)], NAMES.index("sil")).astype(np.float32)
     return np.asarray(goals, dtype=np.float32), classes
 
 
@@ -58,7 +69,7 @@ def changed(audio: Array, sounds: Sounds, random: np.random.Generator) -> Array:
             spectrum = spectrum * (1 - tilt * np.exp(-2j * np.pi * frequency / SAMPLE_RATE)) / (1 + abs(tilt)) ** 0.5
         if banded:
             low, high = random.uniform(20, 300), random.uniform(*sounds.band)
-            spectrum = spectrum / np.sqrt((1 + (frequency / high) ** 24) * (1 + (low / np.maximum(frequency, 1)) ** 8))
+            spectrum = spectrum / np.sqrt((1 + (frequency / high) ** 60) * (1 + (low / np.maximum(frequency, 1)) ** 8))
         if roomy:
             spectrum = spectrum * np.fft.rfft(_room(random.uniform(*sounds.room), random), size)
         audio = np.fft.irfft(spectrum, size)[:n].astype(np.float32)

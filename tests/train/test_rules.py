@@ -77,6 +77,12 @@ def test_f_and_v_tuck_the_lower_lip_under_the_teeth(random: np.random.Generator)
     assert curves["jawOpen"][1] - curves["mouthClose"][1] > 0.0
 
 
+def test_what_espeak_writes_as_y_is_spread_where_no_front_vowel_is_rounded() -> None:
+    phones = (Phone("t", 0.3, 0.4), Phone("y", 0.4, 0.5))
+    said = {language: corrected(phones, "espeak", language)[1].ipa for language in ("ru", "pt-br", "de", "fr", "fi")}
+    assert said == {"ru": "ɨ", "pt-br": "i", "de": "y", "fr": "y", "fi": "y"}
+
+
 def test_a_mouth_rests_far_from_speech_and_only_there(random: np.random.Generator) -> None:
     phones = draw_phones(random, 8)
     times = np.array([0.0, phones[0].begin - 0.26, phones[-1].end + 0.31, phones[-1].end + 0.9])
@@ -106,7 +112,7 @@ def test_marks_join_their_phones_and_spaces_inside_a_phrase_close() -> None:
 
 def test_segments_fill_the_line_and_never_overlap(random: np.random.Generator) -> None:
     for corpus in ("kokoro", "espeak", "piper"):
-        line = segments_of(corrected(draw_phones(random, 50), corpus), 20.0)
+        line = segments_of(corrected(draw_phones(random, 50), corpus, "en-us"), 20.0)
         assert line.begins[0] == 0
         assert line.ends[-1] == 20.0
         assert np.allclose(line.begins[1:], line.ends[:-1])
@@ -154,6 +160,21 @@ def test_curves_stay_with_their_sound_whatever_is_done_to_it(random: np.random.G
         level = np.sqrt((audio.reshape(128, 320) ** 2).mean(axis=1))
         if np.ptp(goals[:, 0]) > 0.5:
             assert np.corrcoef(level, goals[:, 0])[0, 1] > 0.8
+
+
+def test_a_face_goes_to_rest_where_silence_is_put_around_its_line(random: np.random.Generator) -> None:
+    example = bursts(random, 2)
+    example.goals[:, 0] = 0.5  # as one cut out in the middle of a movement
+    for _ in range(20):
+        _, goals, classes = crop(example, 3.2, 160, replace(read_recipe().sounds, speed_share=0, pause_share=1), random)
+        assert (goals[:, 0] <= 0.501).all() and goals[:, 0].max() > 0.49
+        at = np.flatnonzero(goals[:, 0] > 0.49)
+        outside = np.ones(160, dtype=bool)
+        outside[max(at[0] - 11, 0):at[-1] + 12] = False  # 0.2 s to ease, at 50 a second
+        assert (goals[outside, :-1] == 0).all()
+        assert (goals[outside, -1] == 1).all()
+        assert (classes[outside] == 0).all()
+        assert outside.any()
 
 
 def test_noise_has_unit_variance_and_changes_keep_the_length(random: np.random.Generator) -> None:

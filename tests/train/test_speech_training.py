@@ -44,7 +44,7 @@ def lines() -> list[Example]:
 
 def tiny(**changes: object) -> Recipe:
     recipe = read_recipe()
-    plain = replace(recipe.sounds, speed_share=0, room_share=0, band_share=0, tilt_share=0, clipped_share=0)
+    plain = replace(recipe.sounds, speed_share=0, pause_share=0, room_share=0, band_share=0, tilt_share=0, clipped_share=0)
     recipe = replace(recipe, sealing=(1.0, 0.0), steps=60, batch=4, crop_seconds=1.28, rate=0.01, width=24, dilations=(1, 2), averaging=0.9,
                      checkpoint_steps=10, sounds=plain)
     return replace(recipe, **changes)
