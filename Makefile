@@ -54,7 +54,7 @@ bench: .venv/test
 
 # Makes the embedded weights again: GRID is the folder of the recordings (see docs/training.md).
 train: .venv/torch
-	$(PY) -m a2f_batch train all --data $(GRID) --out weights/embedded_v1.onnx
+	$(PY) -m a2f_batch train all --data $(GRID) --out weights/embedded_v2.onnx
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -43,14 +43,14 @@ def environment(wheel, tmp_path_factory):
 
 def test_the_wheel_carries_weights_names_profiles_demo_and_plugins_but_no_foreign_weights(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    for name in ("_weights/embedded_v1.onnx", "_weights/embedded_v1.json", "_weights/embedded_v1.md", "_weights/unitalker_v0.4.0_base.json",
+    for name in ("_weights/embedded_v2.onnx", "_weights/embedded_v2.json", "_weights/embedded_v2.md", "_weights/unitalker_v0.4.0_base.json",
                  "names/unitalker51.json", "names/livelinkface.json", "post/profiles.toml", "_manifests/demo.csv", "py.typed",
                  "report/web/index.html", "report/web/report.js", "report/web/report.css", "report/viewer/built/viewer.js"):
         assert f"a2f_batch/{name}" in names
     assert any(name.startswith("a2f_batch/_dcc_plugins/blender/") for name in names)
     assert any(name.startswith("a2f_batch/_dcc_plugins/maya/") for name in names)
     assert not any("node_modules" in name for name in names)
-    assert [name for name in names if name.endswith(".onnx")] == ["a2f_batch/_weights/embedded_v1.onnx"]
+    assert [name for name in names if name.endswith(".onnx")] == ["a2f_batch/_weights/embedded_v2.onnx"]
 
 
 @pytest.mark.slow  # installs

@@ -17,7 +17,7 @@ __all__ = ["EMOTIONS", "Description", "Engine", "Options", "available_weights", 
 
 Loader: TypeAlias = Callable[[Description, Options], Engine]
 
-ALIASES = {"embedded": "embedded_v1"}  # the default weights, whichever version they have reached
+ALIASES = {"embedded": "embedded_v2"}  # the default weights, whichever version they have reached
 
 
 def load_engine(name_or_path: str | os.PathLike[str] = "embedded", *, device: str = "auto", precision: str = "exact",

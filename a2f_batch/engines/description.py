@@ -3,9 +3,9 @@
 The file is ``<name>.json``; the weights lie in the same folder. An example for a network with the contract of `engines.unitalker`::
 
     {
-      "name": "embedded_v1",
+      "name": "embedded_v2",
       "engine": "unitalker",
-      "weights": "embedded_v1.onnx",
+      "weights": "embedded_v2.onnx",
       "sha256": "64 lower-case hex digits, or null = not checked",
       "licence": "CC-BY-4.0",
       "source": "a2f_batch.train on ..., see the model card",

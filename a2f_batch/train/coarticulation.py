@@ -96,7 +96,7 @@ def read_visemes(path: Path = PARAMETERS) -> Visemes:
 def write_visemes(visemes: Visemes, path: Path, source: str) -> None:
     """Write parameters as JSON, a row for each viseme."""
     stored = {"source": source, "classes": list(NAMES), "tracks": list(TRACKS),
-              **{name: getattr(visemes, name).round(3).tolist() for name in ("targets", "strengths", "before", "after")}}
+              **{name: getattr(visemes, name).astype(np.float64).round(3).tolist() for name in ("targets", "strengths", "before", "after")}}
     text = json.dumps(stored, allow_nan=False).replace("[[", "[\n    [").replace("], [", "],\n    [").replace("]], ", "]],\n  ")
     with replacing(path) as file:
         file.write((text + "\n").encode())

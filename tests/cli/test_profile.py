@@ -258,7 +258,7 @@ def test_a_character_has_an_engine_of_its_own(drop: Path) -> None:
     entries = summary(drop / "0")["lines"]
     assert [entry.get("engine", {}).get("weights") for entry in entries] == [None, "embedded", None]
     clips = [read_clip(drop / "0" / entry["outputs"]["npz"]) for entry in entries]
-    assert [clip.meta["weights"] for clip in clips] == ["tiny", "embedded_v1", "tiny"]
+    assert [clip.meta["weights"] for clip in clips] == ["tiny", "embedded_v2", "tiny"]
     alone = bake("alone.npz", "--seed", str(entries[1]["seed"]), "--engine", "embedded")
     assert alone.exit_code == 0
     assert np.array_equal(read_clip(drop / "alone.npz").values, clips[1].values)

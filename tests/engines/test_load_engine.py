@@ -68,12 +68,12 @@ def test_the_description_of_unitalker_base_is_there_for_whoever_owns_the_file(tm
 
 def test_a_name_is_looked_up_in_the_weights_folder_and_embedded_is_its_alias(write, monkeypatch):
     path = write()
-    for stem in ("embedded_v1", "mine"):
+    for stem in ("embedded_v2", "mine"):
         shutil.copy(path, path.with_name(f"{stem}.json"))
         shutil.copy(path.with_suffix(".onnx"), path.with_name(f"{stem}.onnx"))
     monkeypatch.setattr(a2f_batch.engines, "resource_folder", lambda name: path.parent)
-    assert load_engine(device="cpu").description.name == "embedded_v1"
-    assert load_engine("embedded", device="cpu").description.name == "embedded_v1"
+    assert load_engine(device="cpu").description.name == "embedded_v2"
+    assert load_engine("embedded", device="cpu").description.name == "embedded_v2"
     assert load_engine("mine", device="cpu").description.name == "mine"
 
 

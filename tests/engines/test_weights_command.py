@@ -54,7 +54,7 @@ def described(folder, stem="wavlm_conv"):
 
 def test_list_tells_of_every_description_and_whether_its_file_is_there():
     output = weights("list")
-    assert "embedded_v1.onnx" in output
+    assert "embedded_v2.onnx" in output
     assert "CC-BY-4.0" in output
     assert "(unitalker_v0.4.0_base.onnx is not there)" in output
 
@@ -70,8 +70,8 @@ def test_verify_checks_what_ships_and_fails_for_what_is_named_and_missing():
 
 def test_verify_names_a_wrong_checksum(tmp_path):
     for suffix in (".json", ".onnx"):
-        shutil.copy(resource_folder("weights") / f"embedded_v1{suffix}", tmp_path)
-    path = tmp_path / "embedded_v1.json"
+        shutil.copy(resource_folder("weights") / f"embedded_v2{suffix}", tmp_path)
+    path = tmp_path / "embedded_v2.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"sha256": "0" * 64}))
     assert "[weights-checksum]" in weights("verify", path, code=1)
 

@@ -41,7 +41,7 @@ def sound(seconds: float, rate: int = 8000, rng: np.random.Generator | None = No
 def test_health_tells_that_it_is_alive_and_what_it_serves(client: httpx.Client) -> None:
     facts = client.get("/health").raise_for_status().json()
     assert facts["status"] == "healthy" and facts["sdk_loaded"] is True  # as audio2face-mvp's own page asks
-    assert facts["engine"]["weights"] == "embedded_v1" and facts["workers"] == 2 and "default" in facts["profiles"]
+    assert facts["engine"]["weights"] == "embedded_v2" and facts["workers"] == 2 and "default" in facts["profiles"]
 
 
 def test_the_frames_of_process_audio_are_those_of_the_command_line(client: httpx.Client, tmp_path: Path) -> None:
