@@ -37,7 +37,6 @@ class LineRow:
         qc: figures with flags and score; None where nothing was measured (yet: see `a2f_batch.batch.qc_again`).
         measured: what `qc` was judged from, likewise.
         recorded: format name -> the file as it was written.
-        channel: which channel of the sound was rendered.
         journal: the file that the line is in.
         updated: when its row changed last, seconds since the epoch.
         parts: what decided its curves, see `batch.keys.Keys.parts`; "" if it was never started.
@@ -56,7 +55,6 @@ class LineRow:
     qc: LineQC | None = None
     measured: Measured | None = None
     recorded: Mapping[str, Output] = field(default_factory=dict)
-    channel: str | int = "mix"
     journal: Path | None = None
     updated: float = 0.0
     parts: str = ""
@@ -71,6 +69,12 @@ class LineRow:
     def outputs(self) -> Mapping[str, Path]:
         """Format name -> file, absolute; those of the journal, whether they stand or not."""
         return {name: self.out / self.identity.file(FORMATS[name].suffix) for name in self.recorded if name in FORMATS}
+
+    @cached_property
+    def channel(self) -> str | int:
+        """Which channel of the sound was rendered."""
+        channel = str(json.loads(self.parts or "{}").get("channel", "mix"))
+        return int(channel) if channel.isdecimal() else channel
 
     def to_json(self) -> dict[str, Any]:
         """Return name, state, sound and figures as JSON values."""
@@ -132,13 +136,8 @@ def _row(out: Path, journal: Path, noted: Noted, told: tuple[str, Path | None]) 
     text, audio = told
     return LineRow(identity, noted.state, noted.problem, out,
                    audio or (Path(measured.audio) if measured and measured.audio else None), text, noted.frames, noted.duration,
-                   tuple(facts.get("warnings", ())), None, measured, recorded, _channel(noted.parts), journal, noted.updated,
+                   tuple(facts.get("warnings", ())), None, measured, recorded, journal, noted.updated,
                    noted.parts or "", facts.get("source", {}))
-
-
-def _channel(parts: str | None) -> str | int:
-    channel = str(json.loads(parts or "{}").get("channel", "mix"))
-    return int(channel) if channel.isdecimal() else channel
 
 
 def _told(journals: Iterable[Places]) -> Iterator[tuple[str, tuple[str, Path | None]]]:

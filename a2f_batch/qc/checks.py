@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from a2f_batch.qc.figures import FIGURES
 from a2f_batch.qc.record import Flag, LineQC, Measured
@@ -42,7 +43,8 @@ class Check:
         value = abs(value) if self.either else value
         if level == self.ideal:  # the least of it is too much
             return min(1.0 + value - level, MOST_STRAIN) if value > level else 0.0
-        return min(max((value - self.ideal) / (level - self.ideal), 0.0), MOST_STRAIN)
+        strain = (value - self.ideal) / (level - self.ideal)
+        return 0.0 if strain <= 0 else strain if strain < MOST_STRAIN else MOST_STRAIN
 
 
 _SOUND = "Listen to the sound; record or export it again if it is not what was meant."
@@ -99,9 +101,11 @@ class Levels:
     levels: Mapping[str, float | None] = field(default_factory=dict)
     source_locale: str | None = None
 
-    def level(self, check: Check) -> float | None:
-        """Return where the check's flag begins; None = never."""
-        return self.levels.get(check.code, check.level)
+    @cached_property
+    def asked(self) -> Sequence[tuple[Check, float]]:
+        """The checks that are made, each with where its flag begins."""
+        levels = ((check, self.levels.get(check.code, check.level)) for check in CHECKS.values())
+        return [(check, level) for check, level in levels if level is not None]
 
 
 LEVELS = Levels()
@@ -119,16 +123,17 @@ def judge(measured: Measured, levels: Levels = LEVELS, *, duration_ratio: float 
     figures = {**measured.figures, "duration_ratio": duration_ratio}
     flags: list[tuple[float, Flag]] = []
     nearest = 0.0
-    for check in CHECKS.values():
-        level, value = levels.level(check), figures.get(check.figure)
-        if level is None or value is None or (figures.get("seconds") or 0.0) < check.least_seconds:
+    seconds = figures.get("seconds") or 0.0
+    for check, level in levels.asked:
+        value = figures.get(check.figure)
+        if value is None or seconds < check.least_seconds:
             continue
         strain = check.strain(value, level)
         if strain > 1:
             begin, end = measured.places.get(check.figure, (None, None))
             flags.append((check.weight * strain, Flag(check.code, _sentence(check, value, level), begin, end, check.remedy)))
-        else:
-            nearest = max(nearest, min(strain, 0.999))
+        elif strain > nearest:
+            nearest = min(strain, 0.999)
     flags.sort(key=lambda pair: -pair[0])
     score = sum(worth for worth, _ in flags) if flags else nearest
     return LineQC(figures, tuple(flag for _, flag in flags), round(score, 3), measured.strip)

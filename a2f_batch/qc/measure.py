@@ -12,6 +12,7 @@ from a2f_batch.clip import FaceClip
 from a2f_batch.pitch import FLOOR_DBFS, HOP_SECONDS, levels_dbfs
 from a2f_batch.qc import expected, sound, sync
 from a2f_batch.qc.motion import Motion
+from a2f_batch.qc.outline import outline
 from a2f_batch.qc.record import STRIP_POINTS, Measured, Strip
 from a2f_batch.speech import SpeechDetector, SpeechFeatures
 
@@ -46,7 +47,8 @@ def measure(wave: Waveform, clip: FaceClip, features: SpeechFeatures | None = No
         "lead": float(stretches[0, 0]) if spoken else None, "tail": max(seconds - float(stretches[-1, 1]), 0.0) if spoken else None,
         "correlation": found.correlation, "lag": None if found.lag is None else 1000 * found.lag, "in_step": found.in_step,
         "likeness": found.likeness, **curves, "length_gap": 1000 * (float(clip.duration) - seconds), "unmatched": unmatched}
-    return Measured(figures, motion.places, _strip(wave, clip, motion.opening), wave.source.path or "", file)
+    return Measured(figures, motion.places, _strip(wave, clip, motion.opening), wave.source.path or "", file,
+                    outline(wave.samples, wave.rate)).rounded()
 
 
 def _dbfs(peak: float) -> float | None:

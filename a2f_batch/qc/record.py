@@ -1,4 +1,4 @@
-"""What is kept of a line: figures, places and thumbnails as the JSON text that the journal holds, and the judgement that is made from them.
+"""What is kept of a line: figures, places and pictures as the JSON text that the journal holds, and the judgement that is made from them.
 
 The journal keeps what was measured, never what is thought of it: levels apply when it is read, so a changed level needs no rendering.
 """
@@ -9,7 +9,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ class Measured:
         audio: path of the sound, as it was opened; "" if there was none.
         file: the exported file that the curves were read from, where they were not measured while they were rendered: (format, bytes,
             modification time in nanoseconds).
+        outline: see `a2f_batch.qc.outline`; empty in records of earlier versions.
     """
 
     figures: Figures
@@ -57,12 +58,12 @@ class Measured:
     strip: Strip
     audio: str = ""
     file: tuple[str, int, int] | None = None
+    outline: bytes = b""
 
-    def __post_init__(self) -> None:
-        """Round everything to what is kept, so that a line fresh from the engine is judged as one from the journal."""
-        object.__setattr__(self, "figures", {name: _rounded(value) for name, value in self.figures.items()})
+    def rounded(self) -> Measured:
+        """Return it with everything as it is kept, so that a line fresh from the engine is judged as one from the journal."""
         places = {name: (round(begin, 3), round(end, 3)) for name, (begin, end) in self.places.items()}
-        object.__setattr__(self, "places", places)
+        return replace(self, figures={name: _rounded(value) for name, value in self.figures.items()}, places=places)
 
 
 @dataclass(frozen=True)
@@ -110,13 +111,15 @@ class LineQC:
 
 
 def to_text(measured: Measured) -> str:
-    """Return the JSON that the journal holds."""
+    """Return the JSON that the journal holds of `measured`, `rounded`."""
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "figures": dict(measured.figures), "places": {name: list(place) for name, place in measured.places.items()},
         "strip": _strip_json(measured.strip), "audio": measured.audio}
     if measured.file:
         content["file"] = list(measured.file)
+    if measured.outline:
+        content["outline"] = base64.b64encode(measured.outline).decode("ascii")
     return json.dumps(content, allow_nan=False, separators=(",", ":"))
 
 
@@ -130,7 +133,8 @@ def from_text(text: str | None) -> Measured | None:
         figures = {str(name): None if value is None else float(value) for name, value in content["figures"].items()}
         places = {str(name): (float(begin), float(end)) for name, (begin, end) in content["places"].items()}
         file = content.get("file")
-        return Measured(figures, places, strip, str(content["audio"]), (str(file[0]), int(file[1]), int(file[2])) if file else None)
+        return Measured(figures, places, strip, str(content["audio"]), (str(file[0]), int(file[1]), int(file[2])) if file else None,
+                        base64.b64decode(content.get("outline", ""), validate=True))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         return None
 

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
+from dataclasses import dataclass, field
 from typing import Any
 
 _KEY = re.compile(r'[{,]"([A-Za-z]+)":')  # as our own exporter spells the outermost object: without spaces
 _scan = json.JSONDecoder().raw_decode
 
 
-class AlikeJson:
-    """Parses objects one after another. Of the outermost object's lists, elements that are spelled as last time are not parsed again.
+@dataclass
+class _List:
+    """A list that was parsed: how it is spelled from behind its bracket on, its elements, and where the sign behind each of them is."""
 
-    A text that begins as a known value is spelled, and goes on as no value does, is that value: so nothing is guessed. What two objects
-    share is one value, not to be changed.
+    text: str = ""
+    values: list[Any] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+
+
+class AlikeJson:
+    """Parses objects one after another. Of the outermost object's lists, the elements up to the first that is spelled unlike last time's
+    are not parsed again.
+
+    Texts that agree up to the sign behind an element agree in that element: so nothing is guessed. What two objects share is one value,
+    not to be changed.
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, list[tuple[str, Any]]] = {}
+        self._known: dict[str, _List] = {}
 
     def loads(self, content: bytes) -> Any:
         """Return what `json.loads` returns.
@@ -46,20 +58,19 @@ class AlikeJson:
             raise ValueError(text[at:])
         return found
 
-    def _list(self, key: str, text: str, at: int) -> tuple[list[Any], int]:
-        found: list[Any] = []
-        if text[at] == "]":
-            return found, at + 1
-        known = self._known.setdefault(key, [])
-        while True:
-            spelling, value = known[len(found)] if len(found) < len(known) else ("", None)
-            end = at + len(spelling)
-            if not (spelling and text.startswith(spelling, at) and text[end] in ",]"):
-                value, end = _scan(text, at)
-                known[len(found):len(found) + 1] = [(text[at:end], value)]
-            found.append(value)
-            if text[end] == "]":
-                return found, end + 1
-            if text[end] != ",":
-                raise ValueError(text[end:end + 20])
-            at = end + 1
+    def _list(self, key: str, text: str, start: int) -> tuple[list[Any], int]:
+        if text[start] == "]":
+            return [], start + 1
+        last = self._known.get(key, _List())
+        same = bisect_left(last.ends, True, key=lambda end: not text.startswith(last.text[:end + 1], start))
+        values, ends = last.values[:same], last.ends[:same]
+        at = start + ends[-1] if ends else start - 1  # the sign before what comes
+        while not (ends and text[at] == "]"):
+            if ends and text[at] != ",":
+                raise ValueError(text[at:at + 20])
+            value, at = _scan(text, at + 1)
+            values.append(value)
+            ends.append(at - start)
+        if same < len(ends) or same < len(last.ends):
+            self._known[key] = _List(text[start:at + 1], values, ends)
+        return list(values), at + 1

@@ -42,12 +42,13 @@ class Exported:
         clip = self.clip
         low, high = np.minimum(clip.values.min(axis=0), 0.0), np.maximum(clip.values.max(axis=0), 1.0)
         moving = np.flatnonzero(np.abs(clip.values).max(axis=0) > _STILL)
-        scaled = (clip.values[:, moving] - low[moving]) / (high[moving] - low[moving])
+        names, low, high = [clip.names[i] for i in moving], low[moving], high[moving]
+        scaled = (clip.values[:, moving] - low) / (high - low)
+        beyond = np.flatnonzero((low < 0) | (high > 1))
         told: dict[str, Any] = {
             "fps": float(clip.fps), "start": float(clip.start), "frames": clip.n_frames,
-            "names": [clip.names[i] for i in moving],
-            "ranges": {clip.names[i]: [round(float(low[i]), 5), round(float(high[i]), 5)] for i in moving
-                       if (low[i], high[i]) != (0.0, 1.0)},
+            "names": names,
+            "ranges": {names[i]: [round(float(low[i]), 5), round(float(high[i]), 5)] for i in beyond},
             "values": packed(np.ascontiguousarray(np.rint(scaled * 255).T.astype(np.uint8)).tobytes()),
         }
         if self.turns:
@@ -66,7 +67,7 @@ class CurveFile:
     """
 
     format: str
-    path: Path
+    path: str
     sha256: str
 
     @property
@@ -89,11 +90,12 @@ class CurveFile:
             A2FError: it can't be.
         """
         if not self.has_head:
-            return Exported(FORMATS[self.format].load().read(self.path))
+            return Exported(FORMATS[self.format].load().read(Path(self.path)))
         from a2f_batch.export.gltf_reader import clip_in, read_document
 
-        document, buffer = read_document(self.path, loads=_alike.loads)
-        clip = clip_in(document, buffer, self.path)
+        path = Path(self.path)
+        document, buffer = read_document(path, loads=_alike.loads)
+        clip = clip_in(document, buffer, path)
         return Exported(clip, dict(_turns(document, buffer, clip.n_frames)))
 
 
@@ -108,7 +110,7 @@ def curve_file(out: Path, name: str, outputs: Mapping[str, Any]) -> CurveFile | 
         except OSError:
             continue
         untouched = (facts.st_size, facts.st_mtime_ns) == (outputs[fmt].size, outputs[fmt].mtime_ns)
-        return CurveFile(fmt, Path(path), outputs[fmt].sha256 if untouched else "")
+        return CurveFile(fmt, path, outputs[fmt].sha256 if untouched else "")
     return None
 
 

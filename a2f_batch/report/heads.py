@@ -26,7 +26,7 @@ def exported_head(file: CurveFile) -> bytes:
     """
     from a2f_batch.export.gltf_reader import read_document
 
-    document, buffer = read_document(file.path)
+    document, buffer = read_document(Path(file.path))
     return bare(document, buffer)
 
 

@@ -23,7 +23,7 @@ from a2f_batch.report.scripts import call_with, make_folder, packed, spelled, un
 from a2f_batch.report.sounds import Sound, Sounds
 from a2f_batch.report.waveform import outline
 
-SCHEMA = 2  # counts up when the same line gives another script
+SCHEMA = 3  # counts up when the same line gives another script
 
 _AT_ONCE = 64  # lines that a process is given
 _MOST_PROCESSES = 61  # that Windows can wait for
@@ -41,6 +41,7 @@ class LineScript:
         head: the name of its head's script.
         sound: the line's sound; None if it can't be found.
         told: a JSON object, `spelled`, whose values go in as they are.
+        wave: the sound's outline, `packed`; "" = to be read from the sound.
         sounds: copies the sound beside the page; None = no copies.
         sha256: of the sound.
     """
@@ -51,6 +52,7 @@ class LineScript:
     head: str
     sound: Sound | None
     told: str
+    wave: str = ""
     sounds: Sounds | None = None
     sha256: str = ""
 
@@ -59,13 +61,13 @@ class LineScript:
         """The script's first line: another one if anything that it is made from is."""
         made_from = [SCHEMA, self.curves and (self.curves.format, self.curves.stamp), self.head,
                      self.sound and (self.sound.url, self.sound.changed), self.sha256]
-        return f"// {hashlib.blake2b((json.dumps(made_from) + self.told).encode(), digest_size=12).hexdigest()}\n"
+        return f"// {hashlib.blake2b((json.dumps(made_from) + self.wave + self.told).encode(), digest_size=12).hexdigest()}\n"
 
     def is_current(self) -> bool:
         """Return whether the script is there, as it would be made."""
         with suppress(OSError):
             stamp = self.stamp.encode()
-            with open(self.path, "rb") as file:
+            with open(self.path, "rb", buffering=0) as file:
                 return file.read(len(stamp)) == stamp
         return False
 
@@ -80,7 +82,7 @@ class LineScript:
         if self.sound:
             told["sound"] = {"url": self.sound.url, "changed": self.sound.changed}
             try:
-                told["wave"] = packed(outline(self.sound.path).tobytes())
+                told["wave"] = self.wave or packed(outline(Path(self.sound.path)))
             except A2FError as error:
                 told["unheard"] = problem_json(Problem(error.code, error.problem, error.remedy))
         return self.stamp.encode() + call_with("line", spelled(self.name), f"{self.told[:-1]},{spelled(told)[1:]}")

@@ -20,7 +20,7 @@ from a2f_batch.report.curves import CurveFile, curve_file
 from a2f_batch.report.folder import Folder, folder_state, read_folder
 from a2f_batch.report.heads import exported_head, write_default_head, write_head
 from a2f_batch.report.line_scripts import SCHEMA, LineScript, problem_json, writing_line_scripts
-from a2f_batch.report.scripts import make_folder, spelled, unflushed, write_changed
+from a2f_batch.report.scripts import make_folder, packed, spelled, unflushed, write_changed
 from a2f_batch.report.sounds import COPIES, Sounds
 
 FOLDER = "report"
@@ -83,20 +83,21 @@ def _made(folder: Folder, copy_sounds: bool) -> Made:
     for one in ("data", "lines", "heads", *([COPIES] if copies else ())):
         make_folder(place / one)
     files = {line.name: curve_file(folder.out, line.name, line.recorded) for line in folder.lines}
+    scripts = {name: os.path.join(place, "lines", *f"{name}.js".split("/")) for name in files}
     heads = _heads(folder, place / "heads", files)
     sounds = Sounds(place, folder.sounds, copy=copies)
-    with writing_line_scripts(_line_scripts(folder, place, files, heads, sounds, copies=copies)) as written:
+    with writing_line_scripts(_line_scripts(folder, scripts, files, heads, sounds, copies=copies)) as written:
         loaded, has_viewer = _write_tables(folder, place)
     # Last: a page that is there is whole.
     write_changed(place / "index.html", assets.page(folder.out.name, _mark(folder.state), loaded))
-    _remove_others(place / "lines", {_script_of(place, name) for name in files})
+    _remove_others(place / "lines", set(scripts.values()))
     _remove_others(place / "heads", {os.path.join(place, "heads", f"{head}.js") for head in heads.values()})
     unmeasured = sum(line.qc is None for line in folder.lines if line.state in ("done", "kept"))
     return Made(place / "index.html", len(folder.lines), written, unmeasured, has_viewer)
 
 
-def _line_scripts(folder: Folder, place: Path, files: Mapping[str, CurveFile | None], heads: Mapping[str, str], sounds: Sounds, *,
-                  copies: bool) -> Iterator[LineScript]:
+def _line_scripts(folder: Folder, scripts: Mapping[str, str], files: Mapping[str, CurveFile | None], heads: Mapping[str, str],
+                  sounds: Sounds, *, copies: bool) -> Iterator[LineScript]:
     for line in folder.lines:
         parts = json.loads(line.parts) if line.parts else {}
         name, sha256, qc = line.name, parts.get("audio", ""), tables.qc_of(line)
@@ -106,16 +107,15 @@ def _line_scripts(folder: Folder, place: Path, files: Mapping[str, CurveFile | N
             "files": {fmt: output.size for fmt, output in sorted(line.recorded.items())},
             "facts": {"source": dict(line.source), "warnings": list(line.warnings)},
             "made": {part: parts[part] for part in ("emotion", "style", "device", "precision") if parts.get(part)},
-            "qc": {"score": qc.score, "figures": [[figure, shown(figure, value), FIGURES[figure].meaning]
-                                                  for figure, value in qc.figures.items() if value is not None],
+            "qc": {"score": qc.score, "figures": [[figure, shown(figure, value)] for figure, value in qc.figures.items()
+                                                  if value is not None],
                    "flags": [flag.to_json() for flag in qc.flags]} if qc else {},
         }
-        yield LineScript(name, _script_of(place, name), file, heads[_kind(file, line)], sounds.find(sha256, line.audio), spelled(told),
-                         sounds if copies else None, sha256)
-
-
-def _script_of(place: Path, name: str) -> str:
-    return os.path.join(place, "lines", *f"{name}.js".split("/"))
+        sound = sounds.find(sha256, line.audio)
+        # What the journal keeps is of the bytes that were rendered: of others it would be another sound's.
+        wave = packed(line.measured.outline) if qc and line.measured and sound and sha256 and not sound.changed else ""
+        yield LineScript(name, scripts[name], file, heads[_kind(file, line)], sound, spelled(told), wave, sounds if copies else None,
+                         sha256)
 
 
 def _kind(file: CurveFile | None, line: LineRow) -> str:
@@ -145,7 +145,8 @@ def _write_tables(folder: Folder, place: Path) -> tuple[list[str], bool]:
     """Write what all lines share, but for the page itself; return the scripts that it loads, and whether heads talk in it."""
     data = place / "data"
     viewer = assets.viewer()
-    page = {"title": folder.out.name, "id": _identity(folder), "viewer": viewer is not None}
+    page = {"title": folder.out.name, "id": _identity(folder), "viewer": viewer is not None,
+            "meanings": {name: figure.meaning for name, figure in FIGURES.items()}}
     written = []
     with unflushed():
         for name, content in tables.scripts(folder, page):

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from a2f_batch.export.atomic import holding_back, replacing, write_error
 
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
 
 def call(function: str, *arguments: Any) -> bytes:
     """Return a script that gives `arguments` to the page: `a2f.function(...)`.
@@ -30,7 +32,7 @@ def call_with(function: str, *spellings: str) -> bytes:
 
 def spelled(value: Any) -> str:
     """Return a value as JSON in ASCII, without spaces."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return _encode(value)
 
 
 def packed(values: npt.NDArray[np.uint8] | bytes) -> str:

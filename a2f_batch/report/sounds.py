@@ -27,7 +27,7 @@ class Sound:
         changed: the file is not what the line was rendered from.
     """
 
-    path: Path
+    path: str
     url: str
     changed: bool
 
@@ -66,9 +66,9 @@ class Sounds:
             return self._copied_before(sha256)
         changed, path = min(there)
         if self._copy and sha256 and not changed:
-            return Sound(Path(path), f"{COPIES}/{self._name(sha256, path)}", False)
+            return Sound(path, f"{COPIES}/{self._name(sha256, path)}", False)
         folder, name = os.path.split(path)
-        return Sound(Path(path), self._url_of(folder) + quote(name), changed)
+        return Sound(path, self._url_of(folder) + quote(name), changed)
 
     def copy(self, sha256: str, sound: Sound) -> None:
         """Put a copy beside the page, unless it is there.
@@ -76,13 +76,13 @@ class Sounds:
         Raises:
             A2FError: it can't be read or written.
         """
-        place = self._report / COPIES / self._name(sha256, os.fspath(sound.path))
+        place = self._report / COPIES / self._name(sha256, sound.path)
         if place.exists():
             return
         from a2f_batch.export.atomic import replacing
 
         with replacing(place) as file:
-            if sound.path.suffix.lower() in PLAYABLE:
+            if os.path.splitext(sound.path)[1].lower() in PLAYABLE:
                 with open(sound.path, "rb") as source:
                     shutil.copyfileobj(source, file)
                 return
@@ -90,14 +90,14 @@ class Sounds:
 
             from a2f_batch.audio import load_audio
 
-            wave = load_audio(sound.path)
+            wave = load_audio(Path(sound.path))
             soundfile.write(file, wave.samples, wave.rate, format="WAV", subtype="PCM_16")
 
     def _copied_before(self, sha256: str) -> Sound | None:
         for suffix in PLAYABLE if sha256 and self._copy else ():
             path = self._report / COPIES / f"{sha256[:20]}{suffix}"
             if path.exists():
-                return Sound(path, f"{COPIES}/{path.name}", False)
+                return Sound(os.fspath(path), f"{COPIES}/{path.name}", False)
         return None
 
     def _name(self, sha256: str, path: str) -> str:

@@ -97,6 +97,10 @@ class Chromium:
         """Return errors and warnings since the page was opened: of the console, thrown, of files that were not loaded, of the net."""
         return self._ask("messages")
 
+    def busy(self):
+        """Return the CPU seconds of the page's main thread since this was first asked: what a busy machine does not make more of."""
+        return self._ask("busy")
+
     def tree(self):
         """Return what a screen reader is told."""
         return self._ask("tree")

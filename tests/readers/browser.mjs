@@ -9,13 +9,13 @@ const browser = await puppeteer.launch({
   headless: "shell",
   args: ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--autoplay-policy=no-user-gesture-required", "--no-zygote", "--hide-scrollbars", "--disable-dev-shm-usage"],
 });
-let page, messages;
+let page, messages, metrics;
 
 const does = {
   async open({ url, width = 1440, height = 900, scheme = "light", downloads, offline = true, scale = 1 }) {
     await page?.close();
     page = await browser.newPage();
-    messages = [];
+    messages = []; metrics = null;
     page.on("console", (one) => ["error", "warn", "warning"].includes(one.type()) && messages.push(`${one.type()}: ${one.text()}`));
     page.on("pageerror", (error) => messages.push(`thrown: ${error.stack ?? error}`));
     page.on("requestfailed", (one) => one.failure()?.errorText !== "net::ERR_ABORTED" && messages.push(`not loaded: ${one.url()} ${one.failure()?.errorText}`));
@@ -38,6 +38,10 @@ const does = {
   async screenshot({ path, selector }) { await (selector ? await page.$(selector) : page).screenshot({ path }); },
   async pdf({ path }) { await page.pdf({ path, preferCSSPageSize: true, printBackground: true }); },
   async paper({ path }) { await page.emulateMediaType("print"); await page.screenshot({ path, fullPage: true }); await page.emulateMediaType(); },
+  async busy() {
+    if (!metrics) { metrics = await page.createCDPSession(); await metrics.send("Performance.enable", { timeDomain: "threadTicks" }); }
+    return (await metrics.send("Performance.getMetrics")).metrics.find(({ name }) => name === "TaskDuration").value;
+  },
   messages: () => messages,
   tree: () => page.accessibility.snapshot(),
 };

@@ -20,8 +20,8 @@ def made(tmp_path_factory):
 
 def test_it_takes_no_more_than_some_milliseconds_a_line_and_hardly_anything_again(made):
     _, first, second = made
-    assert first < 140  # 63 to 69 CPU seconds were measured: a busy machine's wall time says nothing of the program
-    assert second < 30  # 12
+    assert first < 56  # 28 CPU seconds were measured, on a busy machine: its wall time says nothing of the program
+    assert second < 16  # 8
 
 
 def test_the_first_page_is_under_two_megabytes_and_no_line_is_missing(made):
@@ -37,3 +37,4 @@ def test_it_is_seen_within_a_second_and_sorted_without_a_stutter(made):
     assert times["first_paint_ms"] < 1000, times
     assert times["sort_ms"] < 400, times
     assert times["scroll_frame_ms"] < 150, times  # 17, drawn without a GPU
+    assert times["scroll_slowest_cpu_ms"] < 150, times  # 43 to 76 of the page's own, on a busy machine

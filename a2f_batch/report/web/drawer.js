@@ -227,7 +227,7 @@ export class Drawer {
     const list = (title, pairs) => (pairs.length ? h("section", {}, h("h3", { text: title }), h("dl", {}, ...pairs.flatMap(([name, value, meaning]) => [h("dt", { text: words(name), title: meaning }), h("dd", { text: value })]))) : null);
     const { source } = told.facts;
     put(this.figures,
-      list("Figures", told.qc.figures ?? []),
+      list("Figures", (told.qc.figures ?? []).map(([name, value]) => [name, value, this.rows.page.meanings[name]])),
       list("Line", [
         ...(this.animation ? [["curves shown from", this.animation.format], ["frames", `${this.animation.frames} at ${figure(this.animation.fps)} fps`]] : []),
         ...(source ? [["sound", `${source.format}, ${figure(source.rate / 1000)} kHz, ${source.channels} channel${source.channels === 1 ? "" : "s"}`]] : []),
