@@ -61,6 +61,9 @@ class CpuNetwork:
         network: on the CPU, in float32. Its weights are shared; onnxruntime adds its packed ones.
         options: CPU threads.
 
+    Attributes:
+        place: the positional convolution.
+
     Raises:
         EngineError: onnxruntime is not installed rightly.
         OnnxError: onnxruntime refuses a graph.
@@ -74,7 +77,7 @@ class CpuNetwork:
             layers.insert(0, encoder.first)
         self._front, self._back = layers[:PIECE_LAYERS], layers[PIECE_LAYERS:]
         self._step = math.prod(sizes.conv_stride[:PIECE_LAYERS]) // (1 if encoder.first is None else sizes.conv_stride[0])
-        self._place = SpectralConvolution(encoder.position_weight, encoder.position_bias, sizes.num_conv_pos_embedding_groups)
+        self.place = SpectralConvolution(encoder.position_weight, encoder.position_bias, sizes.num_conv_pos_embedding_groups)
         self._make_pieces = _front_session(self._front, sizes, options)
         self._project = _projection_session(_Projection(encoder, self._back), sizes, options)
         self._attend = _transformer_session(_Transformer(network), sizes, options)
@@ -94,7 +97,7 @@ class CpuNetwork:
         features = self._pieces(audio, _rows(self._back, length))
         counts = {"length": np.array([length]), "frames": np.array([frames]), "style": np.array([style])}
         x = _ran(self._project, "x", {"features": features, **counts})
-        feeds = {"x": x, "places": self._place(torch.from_numpy(x[0])).unsqueeze(0).numpy(), **counts}
+        feeds = {"x": x, "places": self.place(torch.from_numpy(x[0])).unsqueeze(0).numpy(), **counts}
         if self._encoder.is_wavlm:
             values = self._encoder.distance_values(x.shape[1])
             feeds["bias"] = values.unfold(1, x.shape[1], 1).flip(1).numpy()
