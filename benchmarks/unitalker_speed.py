@@ -62,7 +62,7 @@ def main(quick: bool, lines: int, repeats: int, threads: int, device: str, gpu_l
                    f"{peak(torch):.0f} GFLOP/s\n")
         exact = a2f.load_engine(path, device="cpu", threads=threads)
         fast = a2f.load_engine(path, device="cpu", threads=threads, precision="fast")
-        in_torch = a2f.load_engine(path, device="cpu", threads=threads)
+        in_torch: Any = a2f.load_engine(path, device="cpu", threads=threads)
         in_torch.on_cpu = None
         reference = export_reference(Path(folder), path)
         compare(reference_session(reference, threads), {"exact": exact, "exact, in torch": in_torch, "fast": fast}, waves, seconds, repeats)
@@ -219,7 +219,7 @@ def profile(reference: Path, path: Path, threads: int, waves: list[a2f.Waveform]
     for ours in (False, True):
         with tempfile.TemporaryDirectory() as folder, profiling(Path(folder)) as sessions:
             if ours:
-                engine = a2f.load_engine(path, device="cpu", threads=threads)
+                engine: Any = a2f.load_engine(path, device="cpu", threads=threads)
                 stages = dict.fromkeys((*STAGES, REST), 0.0)
                 place = engine.on_cpu.place
                 engine.on_cpu.place = lambda x, stages=stages, place=place: timed(stages, "positional convolution", place, x)

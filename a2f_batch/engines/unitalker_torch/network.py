@@ -78,7 +78,8 @@ class Network(nn.Module):
             counts: how many frames each line gets, (B,); None = all get `frames`.
             style: index of each line's style, (B,).
         """
-        return self.head(self.decode(*self.encoder(audio, samples, frames, counts), frames, counts, style), head)
+        x, own = self.encoder(audio, samples, frames, counts)
+        return self.head(self.decode(x, own, frames, counts, style), head)
 
     def decode(self, x: Tensor, own: Tensor | None, frames: int, counts: Tensor | None, style: Tensor) -> Tensor:
         """Return what the heads read, (B, frames, D).

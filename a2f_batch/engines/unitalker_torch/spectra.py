@@ -37,5 +37,6 @@ class SpectralConvolution:
         spectra = torch.fft.rfft(around.unfold(1, self._block, fresh))
         rows = spectra.view(self._groups, self._width, blocks, -1).permute(3, 0, 2, 1).reshape(-1, blocks, self._width)
         products = torch.bmm(rows, self._spectra).view(-1, self._groups, blocks, self._width).permute(1, 3, 2, 0)
-        y = torch.fft.irfft(products, n=self._block)[..., taps - 1:]
-        return y.reshape(x.shape[1], -1)[:, :frames].t() + self._bias
+        y: Tensor = torch.fft.irfft(products, n=self._block)[..., taps - 1:]
+        y = y.reshape(x.shape[1], -1)[:, :frames].t() + self._bias
+        return y
