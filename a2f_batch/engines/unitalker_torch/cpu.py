@@ -140,10 +140,10 @@ class _Front(nn.Module):
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(layers)
+        self.convolutions = nn.ModuleList(layers)
 
     def forward(self, x: Tensor, *weights: Tensor) -> Tensor:
-        for layer in self.layers:
+        for layer in self.convolutions:
             x = layer(x, *weights) if isinstance(layer, NormalisedFirstConvolution) else layer(x)
         return x
 
