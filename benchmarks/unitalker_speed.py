@@ -4,8 +4,9 @@
 
 Random weights of the published sizes (WavLM-base-plus, 12 x 768; decoder 256), drawn as transformers draws them. The seed service's way:
 the reference implementation's arithmetic (transformers' own forward, F.interpolate, the decoder) exported to ONNX, one line a call,
-float32. Both ways take each line in turn, so that other work on the machine meets both; seconds are summed over the lines, the best of
-the repeats. CPU seconds are printed beside the clock's: on a shared machine they are the steadier figure.
+float32. All ways take each line in turn, so that other work on the machine meets each; seconds are summed over the lines, the best of
+the repeats. CPU seconds are printed beside the clock's: on a shared machine they are the steadier figure. Then where the time goes in
+the seed service's way and in ours, as onnxruntime's profiler tells it.
 
 --quick runs tiny networks, to see that the script works. On a GPU the same lines are repeated to --gpu-lines, and the arithmetic and
 memory floors are printed.
@@ -16,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import tempfile
 import time
 import warnings
@@ -31,7 +33,7 @@ import a2f_batch as a2f
 from a2f_batch.engines.pieces import normalised
 
 FPS, RATE, HEAD = 30, 16000, "inhouse_blendshape_weight"
-GFLOP_A_SECOND = 13.9  # of the full-size network for a second of sound; counted
+GFLOP_A_SECOND = 13.9  # of the full-size network for a second of sound; counted (the table's column means nothing with --quick)
 TINY: dict[str, Any] = {
     "encoder_config": {"hidden_size": 48, "conv_dim": [32] * 7, "num_hidden_layers": 2, "intermediate_size": 96, "num_attention_heads": 4,
                        "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4}, "decoder_dimension": 32}
@@ -60,9 +62,11 @@ def main(quick: bool, lines: int, repeats: int, threads: int, device: str, gpu_l
                    f"{peak(torch):.0f} GFLOP/s\n")
         exact = a2f.load_engine(path, device="cpu", threads=threads)
         fast = a2f.load_engine(path, device="cpu", threads=threads, precision="fast")
-        session = reference_session(Path(folder), path, threads)
-        compare(session, {"torch exact": exact, "torch fast": fast}, waves, seconds, repeats)
-        profile(exact, waves, seconds)
+        in_torch: Any = a2f.load_engine(path, device="cpu", threads=threads)
+        in_torch.on_cpu = None
+        reference = export_reference(Path(folder), path)
+        compare(reference_session(reference, threads), {"exact": exact, "exact, in torch": in_torch, "fast": fast}, waves, seconds, repeats)
+        profile(reference, path, threads, waves)
         if device != "cpu" and torch.cuda.is_available():
             gpu(path, waves, gpu_lines, device)
         else:
@@ -115,9 +119,8 @@ def peak(torch: Any) -> float:
     return 2 * 1536**3 / best / 1e9
 
 
-def reference_session(folder: Path, path: Path, threads: int) -> Any:
-    """Return an onnxruntime session of the reference implementation's arithmetic with the weights of `path`."""
-    import onnxruntime
+def export_reference(folder: Path, path: Path) -> Path:
+    """Write the reference implementation's arithmetic with the weights of `path` as an ONNX file; return it."""
     import torch
     import torch.nn.functional as F  # noqa: N812
     from safetensors.torch import load_file
@@ -146,20 +149,29 @@ def reference_session(folder: Path, path: Path, threads: int) -> Any:
                                                torch.tensor([60], dtype=torch.int32)), str(place), dynamo=False, opset_version=17,
                           input_names=["audio", "emo_id", "time_steps"], output_names=["curves"],
                           dynamic_axes={"audio": {1: "samples"}, "curves": {1: "frames"}})
+    return place
+
+
+def reference_session(place: Path, threads: int) -> Any:
+    """Return a session of the seed service's way: onnxruntime's own settings."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(str(place), options, providers=["CPUExecutionProvider"])
 
 
+def served(session: Any, wave: a2f.Waveform) -> Any:
+    """Return the curves of a line, (frames, values), the seed service's way."""
+    feeds = {"audio": normalised(wave.samples)[None], "emo_id": np.array([11], np.int32),
+             "time_steps": np.array([wave.frame_count(FPS)], np.int32)}
+    return session.run(None, feeds)[0][0]
+
+
 def compare(session: Any, engines: dict[str, Any], waves: list[a2f.Waveform], seconds: float, repeats: int) -> None:
     """Print the seed service's way and each engine, line by line in turn."""
-    def service(wave: a2f.Waveform) -> Any:
-        feeds = {"audio": normalised(wave.samples)[None], "emo_id": np.array([11], np.int32),
-                 "time_steps": np.array([wave.frame_count(FPS)], np.int32)}
-        return session.run(None, feeds)[0][0]
-
-    ways: dict[str, Callable[[a2f.Waveform], Any]] = {"onnxruntime, one line a call": service}
+    ways: dict[str, Callable[[a2f.Waveform], Any]] = {"onnxruntime, one line a call": lambda wave: served(session, wave)}
     for name, engine in engines.items():
         ways[name] = lambda wave, engine=engine: engine.infer([wave], fps=FPS)[0].values  # type: ignore[misc]
     best = {name: [float("inf")] * 2 for name in ways}
@@ -183,47 +195,93 @@ def compare(session: Any, engines: dict[str, Any], waves: list[a2f.Waveform], se
         for name in ways:
             best[name] = [min(pair) for pair in zip(best[name], took[name], strict=True)]
     base = best["onnxruntime, one line a call"]
-    click.echo(f"{'way':<30}{'seconds':>9}{'x real time':>13}{'speed-up':>10}{'CPU s':>9}{'speed-up':>10}{'max diff':>11}{'RMS diff':>10}")
+    click.echo(f"{'way':<30}{'seconds':>9}{'x real time':>13}{'speed-up':>10}{'CPU s':>9}{'speed-up':>10}"
+               f"{'GFLOP/CPU s':>13}{'max diff':>11}{'RMS diff':>10}")
     for name in ways:
         clock, cpu = best[name]
-        click.echo(f"{name:<30}{clock:9.2f}{seconds / clock:13.1f}{base[0] / clock:10.2f}{cpu:9.2f}{base[1] / cpu:10.2f}{worst[name]:11.1e}"
-                   f"{(squares[name] / spread)**0.5:10.3%}")
+        click.echo(f"{name:<30}{clock:9.2f}{seconds / clock:13.1f}{base[0] / clock:10.2f}{cpu:9.2f}{base[1] / cpu:10.2f}"
+                   f"{GFLOP_A_SECOND * seconds / cpu:13.1f}{worst[name]:11.1e}{(squares[name] / spread)**0.5:10.3%}")
 
 
-def profile(engine: Any, waves: list[a2f.Waveform], seconds: float) -> None:
-    """Print where the exact engine's time goes; the stages are synchronous on a CPU."""
-    network, encoder = engine.network, engine.network.encoder
-    took: dict[str, float] = {}
+# What a stage's nodes have in their names, in either graph. A fused node has lost its name: it counts to the node before it.
+STAGES = {
+    "decoder": "/decoder/|out_head", "positional convolution": "pos_conv", "attention": "attention/",
+    "feed-forward": "feed_forward|/rise/|/fall/", "convolutions over the sound": "convolutions|feature_extractor",
+}
+REST = "norms, adaptor, the rest"
 
-    @contextmanager
-    def stage(name: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        yield
-        took[name] = took.get(name, 0.0) + time.perf_counter() - begin
 
-    def timed(owner: Any, attribute: str, name: str) -> None:
-        work = getattr(owner, attribute)
-
-        def wrapper(*given: Any, **named: Any) -> Any:
-            with stage(name):
-                return work(*given, **named)
-
-        object.__setattr__(owner, attribute, wrapper)
-
-    timed(encoder, "features", "convolutions over the sound")
-    timed(encoder, "_positions", "positional convolution")
-    for layer in encoder.layers:
-        timed(layer.attention, "forward", "attention")
-        timed(layer, "_feed_forward", "feed-forward")
-    timed(network.decoder, "forward", "decoder")
+def profile(reference: Path, path: Path, threads: int, waves: list[a2f.Waveform]) -> None:
+    """Print where the time goes in the seed service's way and in ours; onnxruntime's profiler takes some itself."""
     some = waves[:max(1, len(waves) // 4)]
-    with stage("all"):
-        engine.infer(some, fps=FPS)
-    whole = took.pop("all")
-    click.echo(f"\n{'stage (exact)':<30}{'share':>8}")
-    for name, part in sorted(took.items(), key=lambda item: -item[1]):
-        click.echo(f"{name:<30}{part / whole:8.1%}")
-    click.echo(f"{'norms, adaptor, head, the rest':<30}{1 - sum(took.values()) / whole:8.1%}")
+    seconds = float(sum(wave.duration for wave in some))
+    tables = []
+    for ours in (False, True):
+        with tempfile.TemporaryDirectory() as folder, profiling(Path(folder)) as sessions:
+            if ours:
+                engine: Any = a2f.load_engine(path, device="cpu", threads=threads)
+                stages = dict.fromkeys((*STAGES, REST), 0.0)
+                place = engine.on_cpu.place
+                engine.on_cpu.place = lambda x, stages=stages, place=place: timed(stages, "positional convolution", place, x)
+                work: Callable[[a2f.Waveform], Any] = lambda wave, engine=engine: engine.infer([wave], fps=FPS)  # type: ignore[misc]  # noqa: E731
+            else:
+                session, stages = reference_session(reference, threads), dict.fromkeys((*STAGES, REST), 0.0)
+                work = lambda wave, session=session: served(session, wave)  # type: ignore[misc]  # noqa: E731
+            begin = time.perf_counter()
+            for wave in some:
+                work(wave)
+            whole = time.perf_counter() - begin
+            for events in sessions():
+                add_nodes(stages, events)
+        stages["outside of the network's nodes"] = whole - sum(stages.values())
+        tables.append((stages, whole))
+    click.echo(f"\n{'milliseconds a second of sound':<34}{'onnxruntime, one line a call':>30}{'exact':>18}")
+    for name in tables[0][0]:
+        click.echo(f"{name:<34}" + "".join(f"{stages[name] / seconds * 1e3:{width}.1f}{stages[name] / whole:8.1%}"
+                                           for (stages, whole), width in zip(tables, (22, 10), strict=True)))
+
+
+def timed(stages: dict[str, float], name: str, work: Callable[[Any], Any], given: Any) -> Any:
+    """Return work(given), and add its time to a stage."""
+    begin = time.perf_counter()
+    result = work(given)
+    stages[name] += time.perf_counter() - begin
+    return result
+
+
+def add_nodes(stages: dict[str, float], events: list[dict[str, Any]]) -> None:
+    """Add the time of each node to its stage, from an onnxruntime profile's events."""
+    now = REST
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            name = event["name"]
+            found = next((stage for stage, pattern in STAGES.items() if re.search(pattern, name)), None)
+            now = found or (REST if name.startswith("/") else now)
+            stages[now] += event["dur"] / 1e6
+
+
+@contextmanager
+def profiling(folder: Path) -> Iterator[Callable[[], Iterator[list[dict[str, Any]]]]]:
+    """Let every onnxruntime session that is opened meanwhile write a profile; yields what ends these and reads their events."""
+    import onnxruntime
+
+    opened: list[Any] = []
+    options, session = onnxruntime.SessionOptions, onnxruntime.InferenceSession
+
+    def settings() -> Any:
+        own = options()
+        own.enable_profiling, own.profile_file_prefix = True, str(folder / f"profile{len(opened)}")
+        return own
+
+    def remembered(*given: Any, **named: Any) -> Any:
+        opened.append(session(*given, **named))
+        return opened[-1]
+
+    onnxruntime.SessionOptions, onnxruntime.InferenceSession = settings, remembered
+    try:
+        yield lambda: (json.loads(Path(one.end_profiling()).read_text()) for one in opened)
+    finally:
+        onnxruntime.SessionOptions, onnxruntime.InferenceSession = options, session
 
 
 def gpu(path: Path, waves: list[a2f.Waveform], count: int, device: str) -> None:

@@ -48,6 +48,7 @@ class Session:
     Args:
         content: the bytes of the file.
         options: device and threads.
+        weights: values of the tensors that the file names as kept elsewhere; shared, not copied.
 
     Attributes:
         device: where it runs: 'cpu' or 'cuda:<index>'.
@@ -59,8 +60,8 @@ class Session:
         OnnxError: onnxruntime refuses the network.
     """
 
-    def __init__(self, content: bytes, options: Options) -> None:
-        self._session, self.device = _open(onnxruntime(), content, options)
+    def __init__(self, content: bytes, options: Options, weights: Mapping[str, npt.NDArray[np.float32]] | None = None) -> None:
+        self._session, self.device = _open(onnxruntime(), content, options, weights or {})
         self.inputs = tuple(self._session.get_inputs())
         self.outputs = tuple(self._session.get_outputs())
 
@@ -74,9 +75,9 @@ class Session:
             return np.asarray(self._session.run([output], dict(feeds))[0])
 
 
-def _open(package: ModuleType, content: bytes, options: Options) -> tuple[Any, str]:
+def _open(package: ModuleType, content: bytes, options: Options, weights: Mapping[str, npt.NDArray[np.float32]]) -> tuple[Any, str]:
     if not options.wants_gpu:
-        return _session(package, content, options, []), "cpu"
+        return _session(package, content, options, [], weights), "cpu"
     session, reason = _gpu_session(package, content, options)
     if session is not None:
         return session, f"cuda:{options.gpu_index}"
@@ -111,8 +112,11 @@ def _gpu_session(package: ModuleType, content: bytes, options: Options) -> tuple
     return session, ""
 
 
-def _session(package: ModuleType, content: bytes, options: Options, providers: list[Any]) -> Any:
+def _session(package: ModuleType, content: bytes, options: Options, providers: list[Any],
+             weights: Mapping[str, npt.NDArray[np.float32]] | None = None) -> Any:
     settings = package.SessionOptions()
+    if weights:
+        settings.add_external_initializers(list(weights), [package.OrtValue.ortvalue_from_numpy(value) for value in weights.values()])
     settings.intra_op_num_threads = options.threads
     settings.inter_op_num_threads = 1
     settings.execution_mode = package.ExecutionMode.ORT_SEQUENTIAL

@@ -243,22 +243,42 @@ class Encoder(nn.Module):
             frames: longest frame count wanted; only with ``interpolate_pos`` 0, where features get the final rate here.
             counts: frame count of each line, (B,); likewise.
         """
-        x, own = self.features(audio, samples)
+        x, own = self.project(*self.features(audio, samples), frames, counts)
+        return self.attend(x, own, self.positions(x), self.distance_bias(x.shape[1])), own
+
+    def project(self, x: Tensor, own: Tensor | None, frames: int, counts: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return what the transformer is given, (B, L, C), 0 beyond each line's own frames, and how many of L these are.
+
+        Args:
+            x, own: as from `features`.
+            frames, counts: as for `forward`.
+        """
         if self.interpolate_first:
             x, own = stretched(x, own, frames, counts), counts
         x = self.projection(self.feature_norm(x.float())).float()
+        return x if own is None else x * self._inside(x, own).unsqueeze(2), own
+
+    def attend(self, x: Tensor, own: Tensor | None, places: Tensor, bias: Tensor | None) -> Tensor:
+        """Run the transformer.
+
+        Args:
+            x, own: as from `project`.
+            places: as from `positions`.
+            bias: as from `distance_bias`.
+        """
         mask = None
         if own is not None:
-            inside = torch.arange(x.shape[1], device=x.device) < own.unsqueeze(1)
-            x = x * inside.unsqueeze(2)
-            mask = torch.zeros(inside.shape, device=x.device).masked_fill(~inside, -math.inf)[:, None, None]
-        x = x + self._positions(x)
+            mask = torch.zeros(x.shape[:2], device=x.device).masked_fill(~self._inside(x, own), -math.inf)[:, None, None]
+        x = x + F.gelu(places)
         if not self.sizes.do_stable_layer_norm:
             x = self.norm(x)
-        bias = self._distance_bias(x.shape[1]) if self.is_wavlm else None
         for layer in self.layers:
             x = layer(x, bias, mask)
-        return self.norm(x) if self.sizes.do_stable_layer_norm else x, own
+        return self.norm(x) if self.sizes.do_stable_layer_norm else x
+
+    @staticmethod
+    def _inside(x: Tensor, own: Tensor) -> Tensor:
+        return torch.arange(x.shape[1], device=x.device) < own.unsqueeze(1)
 
     def features(self, audio: Tensor, samples: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return what the convolutions make of the sound, (B, L, C), and how many of L are each line's own."""
@@ -304,25 +324,30 @@ class Encoder(nn.Module):
             x = layer(x)
         return x
 
-    def _positions(self, x: Tensor) -> Tensor:
-        """Return what each frame's surroundings tell of its place, (B, L, C); beyond a line's own frames `x` must be 0."""
+    def positions(self, x: Tensor) -> Tensor:
+        """Return what each frame's surroundings tell of its place, before its GELU, (B, L, C); beyond a line's own frames `x` must be 0."""
         width, groups = self.sizes.num_conv_pos_embeddings, self.sizes.num_conv_pos_embedding_groups
         x = x.to(self.position_weight.dtype)
         y = F.conv1d(x.transpose(1, 2), self.position_weight, self.position_bias, padding=width // 2, groups=groups)
-        return F.gelu(y[:, :, :-1] if width % 2 == 0 else y).transpose(1, 2)
+        return (y[:, :, :-1] if width % 2 == 0 else y).transpose(1, 2)
 
-    def _distance_bias(self, frames: int) -> Tensor:
-        """Return WavLM's bias for each head and pair of frames, (H, L, L): by distance, exactly when near, in logarithmic steps beyond."""
-        device = self.position_weight.device
-        distance = torch.arange(1 - frames, frames, device=device)
+    def distance_bias(self, frames: int) -> Tensor | None:
+        """Return WavLM's bias for each head and pair of frames, (H, L, L); wav2vec2 has none."""
+        if not self.is_wavlm:
+            return None
+        at = torch.arange(frames, device=self.position_weight.device)
+        return self.distance_values(frames)[:, at[None, :] - at[:, None] + (frames - 1)]
+
+    def distance_values(self, frames: int) -> Tensor:
+        """Return WavLM's bias for each head and distance from 1 - L to L - 1, (H, 2 L - 1): exactly when near, in logarithmic steps
+        beyond."""
+        distance = torch.arange(1 - frames, frames, device=self.position_weight.device)
         half = self.sizes.num_buckets // 2
         exact = half // 2
         far = torch.log(distance.abs().clamp(min=1).float() / exact) / math.log(self.sizes.max_bucket_distance / exact) * (half - exact)
         step = torch.where(distance.abs() < exact, distance.abs(), (exact + far).long().clamp(max=half - 1))
         bucket = step + (distance > 0).long() * half
-        values = F.embedding(bucket, self.distances).t().contiguous()
-        at = torch.arange(frames, device=device)
-        return values[:, at[None, :] - at[:, None] + (frames - 1)]
+        return F.embedding(bucket, self.distances).t().contiguous()
 
 
 def stretched(x: Tensor, own: Tensor | None, frames: int, counts: Tensor | None) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,10 @@ from a2f_batch.clip import Values
 from a2f_batch.engines.base import Engine, Options, Request, line_name, say_once
 from a2f_batch.engines.description import Description
 from a2f_batch.engines.pieces import Piece, Samples, feeds, join
+from a2f_batch.engines.runtime import OnnxError
 from a2f_batch.engines.unitalker_torch.architecture import Architecture
 from a2f_batch.engines.unitalker_torch.checkpoint import read_tensors
+from a2f_batch.engines.unitalker_torch.cpu import CpuNetwork, lacking_package
 from a2f_batch.engines.unitalker_torch.installation import chosen_device
 from a2f_batch.engines.unitalker_torch.layout import batches, grid_length, line_bytes, run_batches
 from a2f_batch.engines.unitalker_torch.network import Network
@@ -46,8 +49,9 @@ class UniTalkerTorch(Engine):
     """A UniTalker in torch. It draws nothing: the seed is only recorded.
 
     On a CPU a line goes through the network alone, so that `exact` gives the same bytes whatever else is in the batch: a matrix
-    product's last bits depend on how many rows it has, so no padded layout could promise that, and a CPU gains little from one. On a
-    GPU lines of like length go together: equal to the line alone within float32's rounding.
+    product's last bits depend on how many rows it has, so no padded layout could promise that, and a CPU gains little from one. There
+    onnxruntime runs it where it is installed, else torch: what is installed decides, never what was faster just now. On a GPU lines of
+    like length go together: equal to the line alone within float32's rounding.
 
     Args:
         description: of the weights.
@@ -93,6 +97,26 @@ class UniTalkerTorch(Engine):
         say_once(f"{name}: precision 'fast' ({str(dtype).removeprefix('torch.')} on {self._device}) moves the curves of a trial sound by "
                  f"{error:.2%} of their RMS{beyond}.")
         return error
+
+    @cached_property
+    def on_cpu(self) -> CpuNetwork | None:
+        """The network as onnxruntime runs it, for lines alone, built for the first of them; None = torch runs them.
+
+        Raises:
+            EngineError: onnxruntime refuses it (code 'runtime-refused'), or is not installed rightly.
+        """
+        if self._device.type != "cpu" or self.network.encoder.position_weight.dtype is not torch.float32:
+            return None
+        lacking = lacking_package()
+        if lacking is not None:
+            say_once(f"Torch runs the network, slower than onnxruntime would: {lacking}. Run: pip install 'a2f-batch[torch,cpu]'.")
+            return None
+        try:
+            return CpuNetwork(self.network, Options("cpu", threads=self.threads))
+        except OnnxError as error:
+            raise EngineError(f"onnxruntime refuses the network of {self.description.name}: {error}.",
+                              "Run: pip install --upgrade onnxruntime; or uninstall it, and torch runs the network.",
+                              code="runtime-refused") from error
 
     def _known_style(self, style: str | int | None, not_honoured: list[str]) -> int:
         return self.known_style(style)
@@ -152,7 +176,7 @@ class UniTalkerTorch(Engine):
         def work(group: list[int]) -> list[Values]:
             try:
                 return self._batch([jobs[index] for index in group], request)
-            except RuntimeError as error:
+            except (RuntimeError, OnnxError) as error:
                 if _ran_out_of_memory(error):
                     raise
                 job = jobs[group[0]]
@@ -167,6 +191,8 @@ class UniTalkerTorch(Engine):
         """Return each job's curves; in a batch of one nothing is padded and nothing masked."""
         assert request.head is not None and isinstance(request.style, int)
         device, alone = self._device, not self.together
+        if alone and self.on_cpu is not None:
+            return [self._line(self.on_cpu, job, request.style, request.head) for job in jobs]
         width = jobs[0].audio.size if alone else grid_length(max(job.audio.size for job in jobs))
         frames = jobs[0].frames if alone else ceil(width * request.fps / self.sample_rate)
         frames = max(frames, *(job.frames for job in jobs), 1)
@@ -181,6 +207,11 @@ class UniTalkerTorch(Engine):
         values = self.network(torch.from_numpy(audio).to(device), samples, frames, counts, style, request.head)
         found: Values = values.float().cpu().numpy()
         return [found[i, :job.frames] for i, job in enumerate(jobs)]
+
+    def _line(self, network: CpuNetwork, job: _Job, style: int, head: str) -> Values:
+        decoded = network(torch.from_numpy(job.audio).unsqueeze(0), max(job.frames, 1), style)
+        values: Values = self.network.head(decoded, head)[0, :job.frames].numpy()
+        return values
 
     @contextmanager
     def _running(self) -> Iterator[None]:
@@ -200,6 +231,7 @@ class UniTalkerTorch(Engine):
 
 
 def _ran_out_of_memory(error: Exception) -> bool:
-    # The CPU's allocator raises a plain RuntimeError.
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error) and "memory" in str(error))
+    # Neither torch's allocator of the CPU nor onnxruntime's raises an error of a kind of its own.
+    told = {RuntimeError: "DefaultCPUAllocator", OnnxError: "allocate"}
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        isinstance(error, kind) and word in str(error) and "memory" in str(error) for kind, word in told.items())

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -23,10 +21,10 @@ from torch import Tensor, nn
 
 from a2f_batch.engines.unitalker_torch.engine import UniTalkerTorch
 from a2f_batch.engines.unitalker_torch.network import Network
+from a2f_batch.engines.unitalker_torch.tracing import traced
 from a2f_batch.errors import EngineError
 from a2f_batch.export.atomic import replacing
 
-OPSET = 17
 CONTRACTS = ("line", "batch")
 
 
@@ -83,7 +81,7 @@ def export_onnx(engine: UniTalkerTorch, path: Path, *, contract: str = "line", h
     if size > 1.9e9:
         raise EngineError(f"The network has {size / 1e9:.1f} GB of weights; one ONNX file holds 2 GB.", "Use the engine in torch.",
                           code="export-size")
-    content = _traced(network, chosen, contract)
+    content = _exported(network, chosen, contract)
     with replacing(path) as file:
         file.write(content)
     sha256 = hashlib.sha256(content).hexdigest()
@@ -100,7 +98,7 @@ def export_onnx(engine: UniTalkerTorch, path: Path, *, contract: str = "line", h
     return sha256
 
 
-def _traced(network: Network, head: str, contract: str) -> bytes:
+def _exported(network: Network, head: str, contract: str) -> bytes:
     at_once, network.encoder.frames_at_once = network.encoder.frames_at_once, None
     one, int32 = torch.ones(1), torch.int32
     audio = torch.linspace(-1, 1, 16000).sin()[None]
@@ -117,12 +115,6 @@ def _traced(network: Network, head: str, contract: str) -> bytes:
         axes = {"audio": {0: "lines", 1: "samples"}, "samples": {0: "lines"}, "emo_id": {0: "lines"}, "time_steps": {0: "lines"},
                 "curves": {0: "lines", 1: "frames"}}
     try:
-        with TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
-            # The newer exporter can't give a time axis whose length is a tensor's value; and what is traced as a constant is one.
-            warnings.simplefilter("ignore")
-            place = Path(folder) / "network.onnx"
-            torch.onnx.export(module.eval(), example, str(place), dynamo=False, opset_version=OPSET, input_names=names,
-                              output_names=["curves"], dynamic_axes=axes)
-            return place.read_bytes()
+        return traced(module, example, names, "curves", axes)
     finally:
         network.encoder.frames_at_once = at_once

@@ -79,12 +79,21 @@ class Network(nn.Module):
             style: index of each line's style, (B,).
         """
         x, own = self.encoder(audio, samples, frames, counts)
+        return self.head(self.decode(x, own, frames, counts, style), head)
+
+    def decode(self, x: Tensor, own: Tensor | None, frames: int, counts: Tensor | None, style: Tensor) -> Tensor:
+        """Return what the heads read, (B, frames, D).
+
+        Args:
+            x, own: as the encoder gives them.
+            frames, counts, style: as for `forward`.
+        """
         if self.architecture.interpolate_pos == 1:
             x, own = stretched(x, own, frames, counts), counts
         x = self.decoder(x, own, style)
         if self.architecture.interpolate_pos == 2:
             x = stretched(x, own, frames, counts)
-        return self.head(x, head)
+        return x
 
     def head(self, x: Tensor, head: str) -> Tensor:
         """(B, T, D) -> (B, T, values)."""
