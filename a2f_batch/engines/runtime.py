@@ -123,8 +123,9 @@ def _session(package: ModuleType, content: bytes, options: Options, providers: l
     settings.graph_optimization_level = package.GraphOptimizationLevel.ORT_ENABLE_ALL
     settings.use_deterministic_compute = True
     settings.log_severity_level = 4  # errors reach the user as exceptions, once
+    # Spinning steals time from other workers; an engine of several threads has the machine to itself.
     for pool in ("intra_op", "inter_op"):
-        settings.add_session_config_entry(f"session.{pool}.allow_spinning", "0")  # spinning steals time from other workers
+        settings.add_session_config_entry(f"session.{pool}.allow_spinning", "1" if options.threads > 1 else "0")
     with _faults():
         # Without onnxruntime's own fallback, which moves to the CPU in the middle of a run and tells only stdout.
         return package.InferenceSession(content, settings, providers=[*providers, "CPUExecutionProvider"], enable_fallback=0)
