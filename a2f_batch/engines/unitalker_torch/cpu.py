@@ -1,7 +1,7 @@
 """The network on a CPU, run by onnxruntime: one line at a time, in float32.
 
-Why not torch: onnxruntime packs every weight once, where torch's products pack them on each call, and its threads do not spin while they
-wait. Where the time goes, and what is done about it:
+Why not torch: onnxruntime packs every weight once, where torch's products pack them on each call: a tenth of the CPU time. Where the
+time goes, and what is done about it:
 
 - The first convolutions make most of the data and run piece by piece, so that what lies between them stays in the cache. Pieces start
   at the same frames of a line whatever else is in the batch.
